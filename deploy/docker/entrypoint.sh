@@ -1,0 +1,16 @@
+#!/bin/sh
+# Starts one of the two services as PID 1; everything after its name goes to it as flags.
+set -eu
+case "${1:-}" in
+  gate-node | fanout) ;;
+  *)
+    echo "usage: gate-node [flags] | fanout [flags]   (--help lists the flags)" >&2
+    exit 64
+    ;;
+esac
+service=$1
+shift
+# Signatures are made on the thread pool, one a core; the size can only be set before the process starts.
+export UV_THREADPOOL_SIZE="${UV_THREADPOOL_SIZE:-$(nproc)}"
+# Eight MiB of young generation halve the slowest percentile at equal throughput.
+exec node --enable-source-maps --max-semi-space-size=8 "/app/$service/main.js" "$@"
