@@ -1,1 +1,33 @@
-export {};
+/** Keys, permits and the public key directory: the only room that imports a cryptographic library. */
+export { HYBRID_SUITE, SUITES, type Suite } from "./algorithms.ts";
+export { paramsDigest, tokenIdOf } from "./digests.ts";
+export { PublicKeyDirectory, type SignedManifestSource } from "./directory/directory.ts";
+export {
+  type BuildOptions,
+  buildSignedManifest,
+  type Manifest,
+  type OpenOptions,
+  openSignedManifest,
+} from "./directory/manifest.ts";
+export { CryptoError, type CryptoErrorCode, DirectoryError, type DirectoryErrorCode } from "./errors.ts";
+export { decodeKeyFile, encodeKeyFile } from "./keys/key-file.ts";
+export { type GenerateOptions, KavachKeyPair } from "./keys/key-pair.ts";
+export {
+  bundleFromBytes,
+  bundleFromJson,
+  bundleToBytes,
+  bundleToJson,
+  expiresAtMsOf,
+  keyIdOf,
+  type PublicKeyBundle,
+} from "./keys/public-key-bundle.ts";
+export type { PermitClaimsInit } from "./permits/claims.ts";
+export type { PermitFailureCode } from "./permits/failure.ts";
+export { PermitSigner, type PermitSignerOptions } from "./permits/signer.ts";
+export {
+  type PermitExpectation,
+  type PermitVerification,
+  PermitVerifier,
+  type PermitVerifierOptions,
+} from "./permits/verifier.ts";
+export { randomBytes, sha256 } from "./provider.ts";

@@ -1,0 +1,183 @@
+/** A key pair: four secret seeds and their public keys. Secrets leave only through `toSecretBytes`. */
+import { type Clock, type RandomBytes, uuidFromRandom } from "@kavach/model";
+import { ED25519, type KeyAlgorithm, ML_DSA_65, ML_KEM_768, X25519 } from "../algorithms.ts";
+import { CryptoError } from "../errors.ts";
+import { concat, equalBytes, utf8 } from "../framing.ts";
+import { instantText } from "../instant.ts";
+import { provider, randomBytes, type SecretKey } from "../provider.ts";
+import { decodeTagged, KEY_FORM_VERSION, keyFields } from "./key-json.ts";
+import { bundleFromJson, bundleToJson, expiresAtMsOf, type PublicKeyBundle } from "./public-key-bundle.ts";
+
+export interface GenerateOptions {
+  readonly clock: Clock;
+  /** Whole seconds, at least 1. Absent: the keys never expire. */
+  readonly expiresInSeconds?: number;
+  /** Absent: the operating system's. */
+  readonly random?: RandomBytes;
+}
+
+interface Seeds {
+  readonly mlDsa: Uint8Array;
+  readonly mlKem: Uint8Array;
+  readonly ed25519: Uint8Array;
+  readonly x25519: Uint8Array;
+}
+
+/** The keys of a pair that sign, in the provider's form. */
+export interface SigningKeys {
+  readonly mlDsa: SecretKey;
+  readonly ed25519: SecretKey;
+}
+
+const MAGIC = utf8("KVSK");
+const OPTIONS: ReadonlySet<string> = new Set(["clock", "expiresInSeconds", "random"]);
+
+/** Set by the class below: the one way to its signing keys, for this room only. Throws CryptoError `KEY_DISPOSED`. */
+export let signingKeysOf: (keyPair: KavachKeyPair) => SigningKeys;
+
+export class KavachKeyPair {
+  readonly #bundle: PublicKeyBundle;
+  #seeds: Seeds | undefined;
+  #signing: SigningKeys | undefined;
+
+  static {
+    signingKeysOf = (keyPair) => {
+      const seeds = keyPair.#open();
+      keyPair.#signing ??= {
+        mlDsa: provider.secretKey(ML_DSA_65, seeds.mlDsa),
+        ed25519: provider.secretKey(ED25519, seeds.ed25519),
+      };
+      return keyPair.#signing;
+    };
+  }
+
+  private constructor(bundle: PublicKeyBundle, seeds: Seeds) {
+    this.#bundle = bundle;
+    this.#seeds = seeds;
+  }
+
+  /** Throws CryptoError `OPTION_INVALID`. */
+  static generate(options: GenerateOptions): KavachKeyPair {
+    const { clock, expiresInSeconds, random = randomBytes } = options;
+    const unknown = Object.keys(options).find((name) => !OPTIONS.has(name));
+    if (unknown !== undefined) throw new CryptoError("OPTION_INVALID", `unknown option ${unknown}`);
+    if (expiresInSeconds !== undefined && !(Number.isSafeInteger(expiresInSeconds) && expiresInSeconds >= 1)) {
+      throw new CryptoError("OPTION_INVALID", "expiresInSeconds is a whole number of at least 1");
+    }
+    const nowMs = Math.floor(clock.nowMs());
+    const seeds: Seeds = {
+      mlDsa: random(ML_DSA_65.secretBytes),
+      mlKem: random(ML_KEM_768.secretBytes),
+      ed25519: random(ED25519.secretBytes),
+      x25519: random(X25519.secretBytes),
+    };
+    const bundle: PublicKeyBundle = Object.freeze({
+      id: `kavach-key-${uuidFromRandom(random(16))}`,
+      ...publicKeysOf(seeds),
+      createdAt: instantText(nowMs),
+      expiresAt: expiresInSeconds === undefined ? null : expiryText(nowMs, expiresInSeconds),
+    });
+    return new KavachKeyPair(bundle, seeds);
+  }
+
+  /** From `KVSK`, byte 01, JSON. Throws CryptoError `KEY_CORRUPT`, also when a public key is not the secret's own. */
+  static fromSecretBytes(bytes: Uint8Array): KavachKeyPair {
+    const json = decodeTagged(MAGIC, bytes);
+    const fields = keyFields(json);
+    const bundle = bundleFromJson(json);
+    const seeds: Seeds = {
+      mlDsa: fields.bytes("ml_dsa_signing_key", ML_DSA_65.secretBytes),
+      mlKem: fields.bytes("ml_kem_decapsulation_key", ML_KEM_768.secretBytes),
+      ed25519: fields.bytes("ed25519_signing_key", ED25519.secretBytes),
+      x25519: fields.bytes("x25519_secret_key", X25519.secretBytes),
+    };
+    for (const [name, key] of Object.entries(publicKeysOf(seeds))) {
+      if (!equalBytes(key, bundle[name as keyof ReturnType<typeof publicKeysOf>])) {
+        throw new CryptoError("KEY_CORRUPT", `${name} does not belong to its secret`);
+      }
+    }
+    return new KavachKeyPair(bundle, seeds);
+  }
+
+  get id(): string {
+    return this.#bundle.id;
+  }
+
+  /** RFC 3339. */
+  get createdAt(): string {
+    return this.#bundle.createdAt;
+  }
+
+  /** RFC 3339; `null`: never. */
+  get expiresAt(): string | null {
+    return this.#bundle.expiresAt;
+  }
+
+  /** `nowMs`: Unix milliseconds. */
+  isExpired(nowMs: number): boolean {
+    // Written so that a time that is no number counts as expired.
+    return !(nowMs < expiresAtMsOf(this.#bundle));
+  }
+
+  publicKeys(): PublicKeyBundle {
+    return this.#bundle;
+  }
+
+  /** `KVSK`, byte 01, JSON with every seed. The caller guards and wipes it. Throws CryptoError `KEY_DISPOSED`. */
+  toSecretBytes(): Uint8Array<ArrayBuffer> {
+    const seeds = this.#open();
+    const keys = bundleToJson(this.#bundle);
+    const json = JSON.stringify({
+      id: keys.id,
+      created_at: keys.created_at,
+      expires_at: keys.expires_at,
+      ml_dsa_signing_key: [...seeds.mlDsa],
+      ml_dsa_verifying_key: keys.ml_dsa_verifying_key,
+      ml_kem_decapsulation_key: [...seeds.mlKem],
+      ml_kem_encapsulation_key: keys.ml_kem_encapsulation_key,
+      ed25519_signing_key: [...seeds.ed25519],
+      ed25519_verifying_key: keys.ed25519_verifying_key,
+      x25519_secret_key: [...seeds.x25519],
+      x25519_public_key: keys.x25519_public_key,
+    });
+    return concat(MAGIC, KEY_FORM_VERSION, utf8(json));
+  }
+
+  /** Overwrites the seeds and lets go of the library's keys. Whoever signs with this pair afterwards gets an error. */
+  dispose(): void {
+    for (const seed of Object.values(this.#seeds ?? {}) as Uint8Array[]) seed.fill(0);
+    this.#seeds = undefined;
+    this.#signing = undefined;
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  /** What may be shown: the id and the times. */
+  toJSON() {
+    return { id: this.id, createdAt: this.createdAt, expiresAt: this.expiresAt };
+  }
+
+  #open(): Seeds {
+    if (this.#seeds === undefined) throw new CryptoError("KEY_DISPOSED", "the key pair was disposed of");
+    return this.#seeds;
+  }
+}
+
+function publicKeysOf(seeds: Seeds) {
+  const derive = (algorithm: KeyAlgorithm, secret: Uint8Array) => provider.publicBytesOf(algorithm, secret);
+  return {
+    mlDsaVerifyingKey: derive(ML_DSA_65, seeds.mlDsa),
+    mlKemEncapsulationKey: derive(ML_KEM_768, seeds.mlKem),
+    ed25519VerifyingKey: derive(ED25519, seeds.ed25519),
+    x25519PublicKey: derive(X25519, seeds.x25519),
+  };
+}
+
+function expiryText(nowMs: number, expiresInSeconds: number): string {
+  const expiresAtMs = nowMs + expiresInSeconds * 1000;
+  // The last instant that RFC 3339 can write.
+  if (expiresAtMs > Date.UTC(9999, 11, 31)) throw new CryptoError("OPTION_INVALID", "expiresInSeconds is too far away");
+  return instantText(expiresAtMs);
+}

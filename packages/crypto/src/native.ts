@@ -1,0 +1,115 @@
+/** The native provider: `node:crypto` on OpenSSL 3.5 or later. The only file that imports it. */
+import {
+  createHash,
+  createPrivateKey,
+  createPublicKey,
+  hash as hashAtOnce,
+  type KeyObject,
+  sign as nodeSign,
+  verify as nodeVerify,
+  randomFillSync,
+} from "node:crypto";
+import type { KeyAlgorithm, SignatureAlgorithm } from "./algorithms.ts";
+import { CryptoError } from "./errors.ts";
+import type { Provider, PublicKey, SecretKey } from "./provider.ts";
+
+/** Keeps the library's key out of sight of printing and cloning. */
+class NativeKey<Use extends "secret" | "public"> {
+  readonly use: Use;
+  readonly #key: KeyObject;
+
+  constructor(use: Use, key: KeyObject) {
+    this.use = use;
+    this.#key = key;
+  }
+
+  static keyOf(key: SecretKey | PublicKey): KeyObject {
+    if (key instanceof NativeKey) return key.#key as KeyObject;
+    throw new CryptoError("KEY_CORRUPT", "the key belongs to another provider");
+  }
+}
+
+function importSecret(algorithm: KeyAlgorithm, secret: Uint8Array): KeyObject {
+  expectLength(algorithm.name, "secret", secret, algorithm.secretBytes);
+  const { type, secretFormat } = algorithm.native;
+  try {
+    return createPrivateKey({ key: Buffer.from(secret), format: secretFormat, asymmetricKeyType: type });
+  } catch (cause) {
+    throw new CryptoError("KEY_CORRUPT", `${algorithm.name}: not a secret key`, { cause });
+  }
+}
+
+function importPublic(algorithm: KeyAlgorithm, bytes: Uint8Array): KeyObject {
+  expectLength(algorithm.name, "public", bytes, algorithm.publicBytes);
+  try {
+    return createPublicKey({ key: Buffer.from(bytes), format: "raw-public", asymmetricKeyType: algorithm.native.type });
+  } catch (cause) {
+    throw new CryptoError("KEY_CORRUPT", `${algorithm.name}: not a public key`, { cause });
+  }
+}
+
+function expectLength(name: string, use: string, bytes: Uint8Array, length: number): void {
+  if (bytes.length === length) return;
+  throw new CryptoError("KEY_CORRUPT", `${name}: ${use} key has ${bytes.length} bytes instead of ${length}`);
+}
+
+/** The signing input of `node:crypto`: OpenSSL takes a context only for algorithms that have one. */
+function keyInput(algorithm: SignatureAlgorithm, key: SecretKey | PublicKey, context: Uint8Array) {
+  if (context.length > algorithm.contextBytesMax) {
+    throw new CryptoError(
+      "OPTION_INVALID",
+      `${algorithm.name}: context longer than ${algorithm.contextBytesMax} bytes`,
+    );
+  }
+  return { key: NativeKey.keyOf(key), ...(context.length > 0 && { context }) };
+}
+
+export const nativeProvider: Provider = {
+  name: "native",
+
+  sha256(parts) {
+    if (parts.length === 1) return new Uint8Array(hashAtOnce("sha256", parts[0] as Uint8Array, "buffer"));
+    const hash = createHash("sha256");
+    for (const part of parts) hash.update(part);
+    return new Uint8Array(hash.digest());
+  },
+
+  randomBytes: (size) => randomFillSync(new Uint8Array(size)),
+
+  secretKey: (algorithm, secret) => new NativeKey("secret", importSecret(algorithm, secret)),
+
+  publicKey: (algorithm, bytes) => new NativeKey("public", importPublic(algorithm, bytes)),
+
+  publicBytesOf(algorithm, secret) {
+    const publicKey = createPublicKey(importSecret(algorithm, secret));
+    return new Uint8Array(publicKey.export({ format: "raw-public" }));
+  },
+
+  sign(algorithm, key, message, context) {
+    return new Uint8Array(nodeSign(null, message, keyInput(algorithm, key, context)));
+  },
+
+  verify(algorithm, key, message, context, signature) {
+    if (signature.length !== algorithm.signatureBytes) return false;
+    return nodeVerify(null, message, keyInput(algorithm, key, context), signature);
+  },
+
+  signInBackground(algorithm, key, message, context) {
+    return new Promise((resolve, reject) => {
+      nodeSign(null, message, keyInput(algorithm, key, context), (error, signature) => {
+        if (error === null) resolve(new Uint8Array(signature));
+        else reject(error);
+      });
+    });
+  },
+
+  verifyInBackground(algorithm, key, message, context, signature) {
+    if (signature.length !== algorithm.signatureBytes) return Promise.resolve(false);
+    return new Promise((resolve, reject) => {
+      nodeVerify(null, message, keyInput(algorithm, key, context), signature, (error, valid) => {
+        if (error === null) resolve(valid);
+        else reject(error);
+      });
+    });
+  },
+};

@@ -1,0 +1,160 @@
+/** Seals permits. Whatever arrives while a signature is being made becomes the next batch, so load makes permits cheaper. */
+import { type Clock, LIMITS } from "@kavach/model";
+import { DOMAINS, HYBRID_SUITE, isSuite, type Suite } from "../algorithms.ts";
+import { CryptoError } from "../errors.ts";
+import { type KavachKeyPair, signingKeysOf } from "../keys/key-pair.ts";
+import { expiresAtMsOf, keyIdOf } from "../keys/public-key-bundle.ts";
+import { signWithSuite } from "../suite-signature.ts";
+import { encodeClaims, type PermitClaimsInit } from "./claims.ts";
+import { treeOf } from "./merkle.ts";
+import { encodeHead, encodeToken, headBody } from "./token.ts";
+
+export interface PermitSignerOptions {
+  readonly keyPair: KavachKeyPair;
+  readonly clock: Clock;
+  /** Default: hybrid. */
+  readonly suite?: Suite;
+  /** Most permits under one signature, 1 to 512. Default 512. */
+  readonly batchMax?: number;
+  /**
+   * Longest wait for a signature that is still being made, milliseconds, 1 to 1000: after it the next batch is signed beside
+   * it. Default 5. A permit that finds no signature being made never waits.
+   */
+  readonly batchWaitMs?: number;
+}
+
+interface Waiting {
+  readonly claims: Uint8Array;
+  readonly resolve: (token: Uint8Array<ArrayBuffer>) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** One signature at a time, and one more beside it when the first takes too long. */
+const IN_FLIGHT_MAX = 2;
+const OPTIONS: ReadonlySet<string> = new Set(["keyPair", "clock", "suite", "batchMax", "batchWaitMs"]);
+
+export class PermitSigner {
+  readonly keyId: string;
+  readonly suite: Suite;
+  /** When the key expires, Unix milliseconds; infinite where it never does. No permit may outlive it. */
+  readonly keyExpiresAtMs: number;
+  readonly #keyPair: KavachKeyPair;
+  readonly #clock: Clock;
+  readonly #batchMax: number;
+  readonly #batchWaitMs: number;
+  readonly #queue: Waiting[] = [];
+  readonly #batches = new Set<Promise<void>>();
+  #startAsked: boolean = false;
+  #overdue: NodeJS.Timeout | undefined;
+  #closed: boolean = false;
+
+  /** Throws CryptoError `OPTION_INVALID`, `KEY_DISPOSED` or `KEY_EXPIRED`. */
+  constructor(options: PermitSignerOptions) {
+    const { keyPair, clock, suite = HYBRID_SUITE, batchMax = LIMITS.permitBatchMax, batchWaitMs = 5 } = options;
+    const unknown = Object.keys(options).find((name) => !OPTIONS.has(name));
+    if (unknown !== undefined) throw new CryptoError("OPTION_INVALID", `unknown option ${unknown}`);
+    if (!isSuite(suite)) throw new CryptoError("OPTION_INVALID", "unknown suite");
+    expectWhole("batchMax", batchMax, LIMITS.permitBatchMax);
+    expectWhole("batchWaitMs", batchWaitMs, 1000);
+    signingKeysOf(keyPair);
+    this.#keyPair = keyPair;
+    this.#clock = clock;
+    this.suite = suite;
+    this.#batchMax = batchMax;
+    this.#batchWaitMs = batchWaitMs;
+    this.keyId = keyIdOf(keyPair.publicKeys(), suite);
+    this.keyExpiresAtMs = expiresAtMsOf(keyPair.publicKeys());
+    this.#expectLiveKey();
+  }
+
+  /**
+   * The bytes of a SignedPermit. Rejects with CryptoError: `CLAIMS_INVALID`, `KEY_EXPIRED`, `KEY_EXPIRES_FIRST`, `KEY_DISPOSED`,
+   * `SIGNER_CLOSED`, `SIGNING_FAILED`.
+   */
+  async seal(init: PermitClaimsInit): Promise<Uint8Array<ArrayBuffer>> {
+    if (this.#closed) throw new CryptoError("SIGNER_CLOSED", "the signer is closed");
+    this.#expectLiveKey();
+    const claims = encodeClaims(init, this.suite, this.keyId);
+    if (init.expiresAtMs > this.keyExpiresAtMs) {
+      throw new CryptoError("KEY_EXPIRES_FIRST", "the permit would outlive its key");
+    }
+    return await new Promise((resolve, reject) => {
+      this.#queue.push({ claims, resolve, reject });
+      this.#askForStart();
+    });
+  }
+
+  /** Signs what is waiting, refuses what comes later. Resolves when the last permit is out. Never rejects. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    while (this.#queue.length > 0 || this.#batches.size > 0) {
+      this.#start(1);
+      await Promise.all(this.#batches);
+    }
+  }
+
+  /** At the end of this turn, so that calls which arrive together are signed together. */
+  #askForStart(): void {
+    if (this.#startAsked) return;
+    this.#startAsked = true;
+    queueMicrotask(() => {
+      this.#startAsked = false;
+      this.#start(1);
+    });
+  }
+
+  /** Takes the next batch, unless `inFlightMax` signatures are already being made. */
+  #start(inFlightMax: number): void {
+    if (this.#queue.length > 0 && this.#batches.size < inFlightMax) {
+      const batch = this.#sealBatch(this.#queue.splice(0, this.#batchMax)).finally(() => {
+        this.#batches.delete(batch);
+        this.#start(1);
+      });
+      this.#batches.add(batch);
+    }
+    this.#watchWaiting();
+  }
+
+  #watchWaiting(): void {
+    if (this.#queue.length === 0) {
+      clearTimeout(this.#overdue);
+      this.#overdue = undefined;
+    } else {
+      this.#overdue ??= setTimeout(() => {
+        this.#overdue = undefined;
+        this.#start(IN_FLIGHT_MAX);
+      }, this.#batchWaitMs);
+    }
+  }
+
+  /** Settles every permit of the batch; never rejects. */
+  async #sealBatch(batch: readonly Waiting[]): Promise<void> {
+    try {
+      // The key may have expired while the batch waited.
+      this.#expectLiveKey();
+      const { root, paths } = treeOf(batch.map(({ claims }) => claims));
+      const head = { suite: this.suite, keyId: this.keyId, size: batch.length, root };
+      const signature = await signWithSuite(this.suite, DOMAINS.permit, this.#keyPair, headBody(head));
+      const headBytes = encodeHead(head, signature);
+      for (const [index, { claims, resolve }] of batch.entries()) {
+        resolve(encodeToken(claims, index, paths[index] ?? [], headBytes));
+      }
+    } catch (cause) {
+      const error =
+        cause instanceof CryptoError
+          ? cause
+          : new CryptoError("SIGNING_FAILED", "the permit was not signed", { cause });
+      for (const { reject } of batch) reject(error);
+    }
+  }
+
+  #expectLiveKey(): void {
+    if (this.#keyPair.isExpired(this.#clock.nowMs()))
+      throw new CryptoError("KEY_EXPIRED", "the signing key has expired");
+  }
+}
+
+function expectWhole(name: string, value: number, max: number): void {
+  if (Number.isSafeInteger(value) && value >= 1 && value <= max) return;
+  throw new CryptoError("OPTION_INVALID", `${name} is a whole number from 1 to ${max}`);
+}

@@ -1,0 +1,185 @@
+/** Verifies permits against what is about to be done. Everything that was asked is compared; whatever cannot be checked fails. */
+import { type PermitClaims, PermitMode } from "@kavach/api";
+import { type Action, LIMITS } from "@kavach/model";
+import { LRUCache } from "lru-cache";
+import { DOMAINS, HYBRID_SUITE, isSuite, type Suite } from "../algorithms.ts";
+import { paramsDigest } from "../digests.ts";
+import type { PublicKeyDirectory } from "../directory/directory.ts";
+import { CryptoError } from "../errors.ts";
+import { equalBytes } from "../framing.ts";
+import { expiresAtMsOf, keyIdOf, type PublicKeyBundle } from "../keys/public-key-bundle.ts";
+import { sha256 } from "../provider.ts";
+import { verifyWithSuite } from "../suite-signature.ts";
+import { decodeClaims } from "./claims.ts";
+import type { PermitFailureCode } from "./failure.ts";
+import { isIncluded } from "./merkle.ts";
+import { type DecodedToken, decodeToken, headBody } from "./token.ts";
+
+export interface PermitVerifierOptions {
+  readonly directory: PublicKeyDirectory;
+  /** The one suite that is accepted. Default: hybrid. */
+  readonly suite?: Suite;
+  /** How far the issuer's clock may differ, whole milliseconds, 0 to 60,000. Default 2000. */
+  readonly skewMs?: number;
+  /** How many signed heads are remembered as verified, 1 to 1,000,000. Default 4096, some 600 KB. */
+  readonly verifiedHeadsMax?: number;
+}
+
+/** What is about to be done, by whom, and when. */
+export interface PermitExpectation {
+  /** Never empty. */
+  readonly realm: string;
+  /** Never empty. */
+  readonly principalId: string;
+  /** Its name is never empty. */
+  readonly action: Action;
+  /** Who asks. Absent or empty accepts only permits without an audience. */
+  readonly audience?: string;
+  /** Unix milliseconds. */
+  readonly nowMs: number;
+  /** A redeemer stands behind this call. Without one, a permit for single use fails. */
+  readonly allowSingleUse?: boolean;
+  /** Without it, a permit of a gate that only observes fails. */
+  readonly allowObserve?: boolean;
+  /** Whether session, principal, role or realm was revoked since. What it throws is the caller's to treat as a failure. */
+  readonly isRevoked?: (claims: PermitClaims) => boolean;
+}
+
+export type PermitVerification =
+  | { readonly kind: "valid"; readonly claims: PermitClaims }
+  | { readonly kind: "invalid"; readonly failure: PermitFailureCode };
+
+const OPTIONS: ReadonlySet<string> = new Set(["directory", "suite", "skewMs", "verifiedHeadsMax"]);
+
+export class PermitVerifier {
+  readonly suite: Suite;
+  readonly #directory: PublicKeyDirectory;
+  readonly #skewMs: number;
+  readonly #verifiedHeads: LRUCache<string, true>;
+  /** Heads being verified now, so that a batch which arrives at once is verified once. */
+  readonly #verifying = new Map<string, Promise<boolean>>();
+
+  /** Throws CryptoError `OPTION_INVALID`. */
+  constructor(options: PermitVerifierOptions) {
+    const { directory, suite = HYBRID_SUITE, skewMs = LIMITS.permitSkewMs, verifiedHeadsMax = 4096 } = options;
+    const unknown = Object.keys(options).find((name) => !OPTIONS.has(name));
+    if (unknown !== undefined) throw new CryptoError("OPTION_INVALID", `unknown option ${unknown}`);
+    if (!isSuite(suite)) throw new CryptoError("OPTION_INVALID", "unknown suite");
+    expectWhole("skewMs", skewMs, 0, 60_000);
+    expectWhole("verifiedHeadsMax", verifiedHeadsMax, 1, 1_000_000);
+    this.suite = suite;
+    this.#directory = directory;
+    this.#skewMs = skewMs;
+    this.#verifiedHeads = new LRUCache({ max: verifiedHeadsMax });
+  }
+
+  /**
+   * Rejects with CryptoError `EXPECTATION_INVALID` when the call does not say who is about to do what and when. Every fault of the
+   * permit, its key or the directory is a result.
+   */
+  async verify(token: Uint8Array, expected: PermitExpectation): Promise<PermitVerification> {
+    checkExpectation(expected);
+    const decoded = decodeToken(token);
+    const claims = decoded && decodeClaims(decoded.claims);
+    if (decoded === undefined || claims === undefined) return invalid("MALFORMED");
+    const failure =
+      (await this.#signatureFailure(decoded, claims, expected.nowMs)) ??
+      timeFailure(claims, expected.nowMs, this.#skewMs) ??
+      subjectFailure(claims, expected) ??
+      useFailure(claims, expected);
+    return failure === undefined ? { kind: "valid", claims } : invalid(failure);
+  }
+
+  async #signatureFailure(
+    decoded: DecodedToken,
+    claims: PermitClaims,
+    nowMs: number,
+  ): Promise<PermitFailureCode | undefined> {
+    const { head, index, path } = decoded;
+    if (head.suite !== this.suite || claims.suite !== this.suite) return "SUITE_MISMATCH";
+    if (claims.keyId !== head.keyId) return "SIGNATURE_INVALID";
+    const bundle = await this.#keyOf(head.keyId);
+    if (bundle === undefined) return "KEY_UNKNOWN";
+    if (!(nowMs < expiresAtMsOf(bundle))) return "KEY_EXPIRED";
+    if (!isIncluded(decoded.claims, index, head.size, path, head.root)) return "SIGNATURE_INVALID";
+    return (await this.#isHeadVerified(decoded, bundle)) ? undefined : "SIGNATURE_INVALID";
+  }
+
+  /** Undefined for every reason not to have the key; a lying or absent directory is no reason to accept. */
+  async #keyOf(keyId: string): Promise<PublicKeyBundle | undefined> {
+    try {
+      const bundle = await this.#directory.fetch(keyId);
+      return keyIdOf(bundle, this.suite) === keyId ? bundle : undefined;
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** The key id is a hash of the keys, so what was verified under it stays verified whatever the directory does. */
+  async #isHeadVerified(decoded: DecodedToken, bundle: PublicKeyBundle): Promise<boolean> {
+    const digest = Buffer.from(sha256(decoded.headBytes)).toString("base64");
+    if (this.#verifiedHeads.get(digest) === true) return true;
+    let verifying = this.#verifying.get(digest);
+    if (verifying === undefined) {
+      verifying = this.#verifyHead(decoded, bundle, digest);
+      this.#verifying.set(digest, verifying);
+    }
+    return await verifying;
+  }
+
+  async #verifyHead({ head, signature }: DecodedToken, bundle: PublicKeyBundle, digest: string): Promise<boolean> {
+    try {
+      const verified = await verifyWithSuite(this.suite, DOMAINS.permit, bundle, headBody(head), signature);
+      if (verified) this.#verifiedHeads.set(digest, true);
+      return verified;
+    } catch {
+      return false;
+    } finally {
+      this.#verifying.delete(digest);
+    }
+  }
+}
+
+const invalid = (failure: PermitFailureCode): PermitVerification => ({ kind: "invalid", failure });
+
+/** Callers without types forget things; a check that was forgotten must not be a check that passes. */
+function checkExpectation(expected: Partial<PermitExpectation>): void {
+  const missing = (what: string) => new CryptoError("EXPECTATION_INVALID", `the expectation has no ${what}`);
+  const action: Partial<Action> = expected.action ?? {};
+  if (!isName(expected.realm)) throw missing("realm");
+  if (!isName(expected.principalId)) throw missing("principal");
+  if (!isName(action.name)) throw missing("action");
+  if (!(action.params instanceof Map)) throw missing("params");
+  if (!Number.isFinite(expected.nowMs)) throw missing("time");
+}
+
+const isName = (value: unknown) => typeof value === "string" && value !== "";
+
+function timeFailure(claims: PermitClaims, nowMs: number, skewMs: number): PermitFailureCode | undefined {
+  if (nowMs + skewMs < Number(claims.notBeforeMs)) return "NOT_YET_VALID";
+  if (nowMs - skewMs >= Number(claims.expiresAtMs)) return "EXPIRED";
+  return undefined;
+}
+
+function subjectFailure(claims: PermitClaims, expected: PermitExpectation): PermitFailureCode | undefined {
+  const { realm, principalId, action, audience = "" } = expected;
+  if (claims.realm !== realm) return "REALM_MISMATCH";
+  if (claims.principalId !== principalId) return "PRINCIPAL_MISMATCH";
+  if (claims.action !== action.name) return "ACTION_MISMATCH";
+  if (claims.resource !== (action.resource ?? "")) return "RESOURCE_MISMATCH";
+  if (!equalBytes(claims.paramsDigest, paramsDigest(action.params))) return "PARAMS_MISMATCH";
+  const meant = audience === "" ? claims.audience.length === 0 : claims.audience.includes(audience);
+  return meant ? undefined : "AUDIENCE_MISMATCH";
+}
+
+function useFailure(claims: PermitClaims, expected: PermitExpectation): PermitFailureCode | undefined {
+  const { allowObserve, allowSingleUse, isRevoked } = expected;
+  if (claims.mode !== PermitMode.ENFORCE && allowObserve !== true) return "OBSERVE_MODE";
+  if (claims.singleUse && allowSingleUse !== true) return "SINGLE_USE";
+  return isRevoked?.(claims) ? "REVOKED" : undefined;
+}
+
+function expectWhole(name: string, value: number, min: number, max: number): void {
+  if (Number.isSafeInteger(value) && value >= min && value <= max) return;
+  throw new CryptoError("OPTION_INVALID", `${name} is a whole number from ${min} to ${max}`);
+}
