@@ -111,6 +111,7 @@ function sessionOf(input: ContextInput, reading: FlatReading): Pick<ActionContex
     session: {
       id: input.sessionId === undefined ? reading.unnamedSessionId : input.sessionId,
       startedAtMs: instantMs(input.sessionStartedAt, reading.nowMs),
+      ...(input.sessionStartedAt === undefined && { startAssumed: true }),
       actionCount: input.actionCount === undefined ? 0 : input.actionCount,
       ...(originIp !== undefined && { originIp }),
       ...(originGeo !== undefined && { originGeo }),

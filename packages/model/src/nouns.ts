@@ -40,6 +40,8 @@ export interface Session {
   readonly id: string;
   /** Unix milliseconds. */
   readonly startedAtMs: number;
+  /** The caller gave no start, and the instant of the request was put in: no proof that the session is younger than a revocation. */
+  readonly startAssumed?: boolean;
   /** Earlier actions in it. */
   readonly actionCount: number;
   readonly originIp?: string;

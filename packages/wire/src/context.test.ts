@@ -64,7 +64,7 @@ describe("context", () => {
     expect(contextFromWire(message, "context", NOW_MS)).toEqual({
       principal: { id: "a", kind: "user", roles: [] },
       action: { name: "act", params: new Map() },
-      session: { id: "s", startedAtMs: NOW_MS, actionCount: 0 },
+      session: { id: "s", startedAtMs: NOW_MS, startAssumed: true, actionCount: 0 },
       environment: {},
     });
   });

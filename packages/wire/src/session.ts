@@ -15,6 +15,7 @@ export function sessionFromWire(session: WireSession, path: string, nowMs: numbe
   return {
     id: sessionId,
     startedAtMs: startedAt === undefined ? nowMs : instantFromWire(startedAt, below(path, "started_at")),
+    ...(startedAt === undefined && { startAssumed: true }),
     actionCount,
     ...(originIp !== "" && { originIp }),
     ...(originGeo !== undefined && { originGeo: geoFromWire(originGeo) }),
@@ -31,7 +32,8 @@ export function sessionToWire(session: Session): WireSession {
   if (session.invalidated === true) throw new Bug("a session that is void cannot be sent");
   return create(SessionSchema, {
     sessionId: id,
-    startedAt: instantToWire(startedAtMs),
+    // A start that was only assumed stays unsaid, so that the gate knows it for what it is.
+    ...(session.startAssumed !== true && { startedAt: instantToWire(startedAtMs) }),
     // More than the field holds reads as the most it holds: a count only ever refuses.
     actionCount: Math.min(actionCount, UINT32_MAX),
     ...(originIp !== undefined && { originIp }),

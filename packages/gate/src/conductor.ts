@@ -1,0 +1,102 @@
+/** The conductor: one decision from request to verdict. Its steps are leaves; this file only says in which order they go. */
+import type { AuditSink } from "@kavach/audit";
+import { decide, plan } from "@kavach/engine";
+import type { Clock, Finding, RandomBytes } from "@kavach/model";
+import type { Store } from "@kavach/store";
+import { type Admitted, admit } from "./admit.ts";
+import type { Decision, DecisionRequest, SingleUse } from "./decision.ts";
+import { GateError } from "./errors.ts";
+import { type CustomEvaluator, runEvaluators } from "./evaluators.ts";
+import { type Frame, openFrame, sessionTarget } from "./frame.ts";
+import type { RevocationView } from "./freshness.ts";
+import type { Outbox } from "./outbox.ts";
+import type { PolicyBook } from "./policy-book.ts";
+import { revokedFinding } from "./revoked.ts";
+import { type PermitSealer, settle, withdrawIfRevoked } from "./settle.ts";
+import { type GateMetrics, step } from "./telemetry.ts";
+
+export interface SessionOptions {
+  /** `inline`: facts come with the request and no record is read. */
+  readonly mode: "inline" | "open_on_first_use" | "required";
+  /** Absolute lifetime of a stored session, milliseconds. */
+  readonly lifetimeMs: number;
+}
+
+export interface GateParts {
+  readonly policies: PolicyBook;
+  readonly store: Store;
+  readonly revocations: RevocationView;
+  readonly outbox: Outbox;
+  /** Absent: permits carry no token. */
+  readonly signer: PermitSealer | undefined;
+  readonly audit: { readonly sink: AuditSink; readonly mode: "best_effort" | "required" };
+  readonly evaluators: readonly CustomEvaluator[];
+  /** The store's time on this machine. */
+  readonly clock: Clock;
+  readonly random: RandomBytes;
+  readonly metrics: GateMetrics;
+  readonly session: SessionOptions;
+  /** 1,000 to 300,000. */
+  readonly permitTtlMs: number;
+  readonly singleUse: SingleUse;
+  readonly observeOnly: boolean;
+  /** For what must not fail a verdict: audit writes in best effort. */
+  readonly report: (error: unknown, what: string) => void;
+}
+
+export class Gate {
+  readonly #parts: GateParts;
+
+  constructor(parts: GateParts) {
+    this.#parts = parts;
+  }
+
+  /** Decides. A refusal is a value; rejects only with InputError or GateError, for calls that cannot be decided. */
+  async evaluate(request: DecisionRequest): Promise<Decision> {
+    return (await this.#run(request)).decision;
+  }
+
+  /** Decides independently of each other; answers in order. Each permit is looked at once more when the last answer is there. */
+  async evaluateAll(requests: readonly DecisionRequest[]): Promise<Decision[]> {
+    const results = await Promise.all(requests.map((request) => this.#run(request)));
+    return results.map(({ frame, decision }) => withdrawIfRevoked(this.#parts, frame, decision));
+  }
+
+  async #run(request: DecisionRequest): Promise<{ frame: Frame; decision: Decision }> {
+    const parts = this.#parts;
+    const startedMs = parts.clock.monotonicMs();
+    if (request.atLeast !== undefined && !(await parts.revocations.reach(request.atLeast))) {
+      throw new GateError("REVISION_NOT_REACHED", "at_least lies beyond the head of the revocation log");
+    }
+    const frame = openFrame(parts, request);
+    const finding = await this.#judge(frame);
+    const decision = await step("settle", () => settle(parts, frame, finding));
+    parts.metrics.verdict(decision, parts.clock.monotonicMs() - startedMs);
+    return { frame, decision };
+  }
+
+  async #judge(frame: Frame): Promise<Finding> {
+    const parts = this.#parts;
+    const revoked = revokedFinding(parts.revocations, frame);
+    if (revoked !== undefined) return revoked;
+    try {
+      const planned = step("plan", () => plan(frame.set, frame.context, frame.nowMs, { storedSession: frame.stored }));
+      const admitted = await step("admit", () => admit(parts, frame, planned));
+      if (admitted.kind === "refused") return admitted.finding;
+      return await this.#decide(frame, admitted);
+    } catch (error) {
+      if (error instanceof Error && error.name === "InputError") throw error;
+      // Nothing fails open: what nobody foresaw is a refusal.
+      parts.report(error, "decision failed");
+      return { kind: "refuse", code: "POLICY_DENIED", evaluator: "policy", reason: "evaluator 'policy' failed" };
+    }
+  }
+
+  async #decide(frame: Frame, admitted: Exclude<Admitted, { kind: "refused" }>): Promise<Finding> {
+    if (admitted.kind === "early") return admitted.finding;
+    const { planned, facts } = admitted;
+    const finding = step("decide", () => decide(frame.set, frame.rules, frame.context, planned, facts));
+    if (finding.kind !== "pass" || this.#parts.evaluators.length === 0) return finding;
+    return await runEvaluators(this.#parts.evaluators, frame.context, finding, sessionTarget(frame));
+  }
+}

@@ -1,0 +1,47 @@
+/** What goes into the conductor and what comes out of it. Values only. */
+import type { ActionContext, InvalidationScope, RefuseCode, Revision } from "@kavach/model";
+
+export interface DecisionRequest {
+  /** Never empty: the door has put in the default. */
+  readonly realm: string;
+  /** UUID text. */
+  readonly evaluationId: string;
+  readonly context: ActionContext;
+  readonly audience: readonly string[];
+  /** Asks for a permit that can be redeemed once. */
+  readonly singleUse: boolean;
+  readonly atLeast?: Revision;
+}
+
+export interface IssuedPermit {
+  /** The bytes that travel to the verifier; empty only where the gate has no signer, or observes and could not sign. */
+  readonly token: Uint8Array;
+  /** UUID text. */
+  readonly tokenId: string;
+  readonly issuedAtMs: number;
+  readonly expiresAtMs: number;
+}
+
+export type Verdict =
+  | { readonly kind: "permit"; readonly permit: IssuedPermit }
+  | { readonly kind: "refuse"; readonly code: RefuseCode; readonly evaluator: string; readonly reason: string }
+  | { readonly kind: "invalidate"; readonly scope: InvalidationScope };
+
+export type Propagation = "published" | "local_only" | "primary_only";
+
+export interface Decision {
+  readonly verdict: Verdict;
+  readonly evaluationId: string;
+  /** SHA-256 of the deciding policy set, lower hex. */
+  readonly policyDigest: string;
+  readonly policyName?: string;
+  /** What this node had applied of the revocation log. */
+  readonly revision: Revision;
+  /** In observe-only mode: what would have been answered. */
+  readonly observed?: Verdict;
+  readonly retryAfterMs?: number;
+  readonly propagation?: Propagation;
+}
+
+/** A permit is bound to one use always, when a limit let it through, or when the request asks. */
+export type SingleUse = "on_request" | "when_limited" | "always";

@@ -1,0 +1,70 @@
+/** Revocations of a gate whose log lives in the same process: every record is applied before its append returns, so it is always fresh. */
+import { type InvalidationScope, RevocationIndex, type RevocationSubject, type Revision, ZERO_REVISION, compareRevisions } from "@kavach/model";
+import type { RevocationLog } from "@kavach/store";
+import type { RevocationView } from "./freshness.ts";
+import type { Clock } from "@kavach/model";
+
+const READ_MAX = 1000;
+
+export class EmbeddedView implements RevocationView {
+  readonly #log: RevocationLog;
+  readonly #index = new RevocationIndex();
+  readonly #clock: Clock;
+
+  private constructor(log: RevocationLog, clock: Clock) {
+    this.#log = log;
+    this.#clock = clock;
+  }
+
+  /** Opens the log and reads what it holds. */
+  static async open(log: RevocationLog, clock: Clock): Promise<EmbeddedView> {
+    await log.open(ZERO_REVISION);
+    const view = new EmbeddedView(log, clock);
+    await view.#catchUp();
+    return view;
+  }
+
+  get applied(): Revision {
+    return this.#index.applied;
+  }
+
+  isRevoked(subject: RevocationSubject): boolean {
+    return this.#index.isRevoked(subject);
+  }
+
+  staleForMs(): undefined {
+    return undefined;
+  }
+
+  async reach(revision: Revision): Promise<boolean> {
+    await this.#catchUp();
+    return compareRevisions(this.#index.applied, revision) >= 0;
+  }
+
+  async freshHead(): Promise<Revision> {
+    await this.#catchUp();
+    return this.#index.applied;
+  }
+
+  applyLocal(realm: string, scope: InvalidationScope): void {
+    this.#index.applyLocal(realm, scope, this.#clock.nowMs());
+  }
+
+  /** Appends and applies; the shape of `Publish`. */
+  async publish(realm: string, scope: InvalidationScope, idempotencyKey: string): Promise<Revision> {
+    const revision = await this.#log.append({ realm, scope, idempotencyKey });
+    await this.#catchUp();
+    return revision;
+  }
+
+  async #catchUp(): Promise<void> {
+    for (;;) {
+      const read = await this.#log.read(this.#index.applied, READ_MAX);
+      if (read.kind === "resync") this.#index.merge(read.snapshot);
+      else {
+        for (const record of read.records) this.#index.apply(record);
+        if (read.records.length < READ_MAX) return;
+      }
+    }
+  }
+}

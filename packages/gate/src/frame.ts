@@ -1,0 +1,55 @@
+/** What one decision holds still while it runs: one instant, one policy set, one view of its request. */
+import { requestDigest } from "./request-digest.ts";
+import type { GateRules, PolicySet } from "@kavach/engine";
+import type { ActionContext, InvalidationTarget } from "@kavach/model";
+import type { ChargeMemory, StoredSession } from "@kavach/store";
+import type { GateParts } from "./conductor.ts";
+import type { DecisionRequest } from "./decision.ts";
+
+export interface Frame {
+  readonly request: DecisionRequest;
+  readonly context: ActionContext;
+  readonly set: PolicySet;
+  readonly rules: GateRules;
+  /** The one instant of this decision, Unix ms on the store's clock. */
+  readonly nowMs: number;
+  /** Session facts are the store's, not the caller's. */
+  readonly stored: boolean;
+  /** Computed on first use: a refusal needs none. */
+  digest(): Uint8Array;
+  /** Filled by `admit`. */
+  session: StoredSession | undefined;
+  /** The permit's times: this decision's, or on a retry those of the first. */
+  times: ChargeMemory;
+}
+
+export function openFrame(parts: GateParts, request: DecisionRequest): Frame {
+  const { set, rules } = parts.policies.of(request.realm);
+  const nowMs = parts.clock.nowMs();
+  const issuedAtMs = Math.floor(nowMs);
+  let digest: Uint8Array | undefined;
+  return {
+    request,
+    context: request.context,
+    set,
+    rules,
+    nowMs,
+    stored: parts.session.mode !== "inline" && (parts.session.mode === "required" || request.context.session !== undefined),
+    digest: () => {
+      digest ??= requestDigest(request);
+      return digest;
+    },
+    session: undefined,
+    // A permit never outlives the key that signs it.
+    times: { issuedAtMs, expiresAtMs: Math.min(issuedAtMs + parts.permitTtlMs, parts.signer?.keyExpiresAtMs ?? Number.POSITIVE_INFINITY) },
+  };
+}
+
+/** What an invalidate verdict about this decision's session names. Without a session it names the evaluation, for the caller's eyes only. */
+export function sessionTarget(frame: Frame): InvalidationTarget {
+  return {
+    kind: "session",
+    principalId: frame.context.principal.id,
+    id: frame.context.session?.id ?? frame.request.evaluationId,
+  };
+}

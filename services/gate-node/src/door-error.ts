@@ -1,0 +1,26 @@
+/** Turns this service's errors into what callers may see. The one place where codes are chosen. */
+import { Code, ConnectError } from "@connectrpc/connect";
+import { GateError } from "@kavach/gate";
+import { publicError } from "@kavach/serve";
+
+const CODES = {
+  REVISION_NOT_REACHED: Code.FailedPrecondition,
+  SESSION_NOT_FOUND: Code.NotFound,
+  OPTION_INVALID: Code.Internal,
+} as const;
+
+export function doorError(error: unknown): ConnectError {
+  if (error instanceof GateError) return new ConnectError(error.message, CODES[error.code], undefined, undefined, error);
+  return publicError(error);
+}
+
+/** A handler whose errors leave as what callers may see. */
+export function atDoor<I, O>(handle: (request: I) => Promise<O>): (request: I) => Promise<O> {
+  return async (request) => {
+    try {
+      return await handle(request);
+    } catch (error) {
+      throw doorError(error);
+    }
+  };
+}

@@ -1,0 +1,48 @@
+/** GateService: validate, read, decide, write. No business of its own. */
+import { create } from "@bufbuild/protobuf";
+import {
+  EvaluateBatchRequestSchema,
+  EvaluateBatchResponseSchema,
+  EvaluateRequestSchema,
+  type EvaluateStreamRequest,
+  type EvaluateStreamResponse,
+  EvaluateStreamResponseSchema,
+  GateService,
+} from "@kavach/api";
+import type { Gate } from "@kavach/gate";
+import { InputError } from "@kavach/model";
+import { validated } from "@kavach/serve";
+import type { ServiceImpl } from "@connectrpc/connect";
+import { atDoor, doorError } from "./door-error.ts";
+import { type ReadWorld, readRequest, writeDecision } from "./evaluate-wire.ts";
+import { unordered } from "./unordered.ts";
+
+/** How many items of one stream are decided at once; the stream is not read further while they are. */
+const STREAM_CONCURRENCY = 256;
+
+export function gateService(gate: Gate, world: ReadWorld): ServiceImpl<typeof GateService> {
+  async function answer(item: EvaluateStreamRequest): Promise<EvaluateStreamResponse> {
+    try {
+      if (item.request === undefined) throw new InputError([{ field: "request", reason: "value is required" }]);
+      validated(EvaluateRequestSchema, item.request);
+      const decision = await gate.evaluate(readRequest(item.request, world));
+      return create(EvaluateStreamResponseSchema, { id: item.id, result: { case: "response", value: writeDecision(decision) } });
+    } catch (error) {
+      const { code, rawMessage: message } = doorError(error);
+      return create(EvaluateStreamResponseSchema, { id: item.id, result: { case: "error", value: { code, message } } });
+    }
+  }
+  return {
+    evaluate: atDoor(async (request) => {
+      validated(EvaluateRequestSchema, request);
+      return writeDecision(await gate.evaluate(readRequest(request, world)));
+    }),
+    evaluateBatch: atDoor(async (request) => {
+      validated(EvaluateBatchRequestSchema, request);
+      const items = request.items.map((item, i) => readRequest(item, world, `items[${i}].`));
+      const decisions = await gate.evaluateAll(items);
+      return create(EvaluateBatchResponseSchema, { items: decisions.map(writeDecision) });
+    }),
+    evaluateStream: (requests) => unordered(requests, answer, STREAM_CONCURRENCY),
+  };
+}

@@ -1,0 +1,23 @@
+/** InvalidationService on a gate-node: `Invalidate` is passed on to the log's one writer; watching is the fan-out's. */
+import { create } from "@bufbuild/protobuf";
+import type { ServiceImpl } from "@connectrpc/connect";
+import { InvalidateRequestSchema, InvalidateResponseSchema, type InvalidationService, Wait } from "@kavach/api";
+import { DEFAULT_REALM } from "@kavach/model";
+import { validated } from "@kavach/serve";
+import { revisionToWire, scopeFromWire } from "@kavach/wire";
+import { atDoor } from "./door-error.ts";
+import type { State } from "./state.ts";
+
+export function invalidationService(state: State): Pick<ServiceImpl<typeof InvalidationService>, "invalidate"> {
+  return {
+    invalidate: atDoor(async (request) => {
+      validated(InvalidateRequestSchema, request);
+      const realm = request.realm === "" ? DEFAULT_REALM : request.realm;
+      const scope = scopeFromWire(request.scope, "scope");
+      const revision = await state.invalidate(realm, scope, request.idempotencyKey, request.wait === Wait.ALL);
+      // This node's callers need not wait for the stream to bring back what they were just told.
+      state.revocations.applyLocal(realm, scope);
+      return create(InvalidateResponseSchema, { revision: revisionToWire(revision) });
+    }),
+  };
+}

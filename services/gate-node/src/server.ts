@@ -1,0 +1,62 @@
+/** Puts the services on the node's one port, and health and metrics on its admin port. */
+import { readFileSync } from "node:fs";
+import { randomBytes } from "@kavach/crypto";
+import { GateService, InvalidationService, KeyService, PermitService, SessionService } from "@kavach/api";
+import { HealthState, type RunningServer, serviceOf, startAdminServer, startServer } from "@kavach/serve";
+import type { PrometheusExporter } from "@opentelemetry/exporter-prometheus";
+import type { Config } from "./config.ts";
+import type { GateRooms } from "./gate.ts";
+import { gateService } from "./gate-service.ts";
+import { invalidationService } from "./invalidation-service.ts";
+import { keyService } from "./key-service.ts";
+import type { Keys } from "./keys.ts";
+import { permitService } from "./permit-service.ts";
+import { sessionService } from "./session-service.ts";
+import type { State } from "./state.ts";
+
+export interface Serving {
+  readonly main: RunningServer;
+  readonly admin: RunningServer;
+  readonly health: HealthState;
+}
+
+export async function serve(
+  config: Config,
+  rooms: GateRooms,
+  state: State,
+  keys: Keys,
+  exporter: PrometheusExporter,
+  report: (error: unknown, what: string) => void,
+): Promise<Serving> {
+  const health = new HealthState();
+  const isReady = () => {
+    if (!health.serving) return "draining";
+    return state.revocations.staleForMs() === undefined ? true : "revocation state is not fresh";
+  };
+  const admin = await startAdminServer({ ...config.admin_listen, isLive: () => true, isReady, exporter });
+  const main = await startServer({
+    ...config.listen,
+    ...tlsOf(config),
+    services: [
+      serviceOf(GateService, gateService(rooms.gate, { clock: state.clock, random: randomBytes })),
+      serviceOf(PermitService, permitService(rooms.permits)),
+      serviceOf(KeyService, keyService(keys)),
+      serviceOf(SessionService, sessionService(rooms.sessions)),
+      serviceOf(InvalidationService, invalidationService(state)),
+    ],
+    hot: [GateService.method.evaluate, PermitService.method.verifyPermit, PermitService.method.redeemPermit],
+    fastPath: config.fast_path,
+    health,
+    onInternalError: (error, method) => report(error, `${method} failed`),
+  });
+  health.setServing(true);
+  return { main, admin, health };
+}
+
+function tlsOf(config: Config) {
+  if (config.tls_cert === undefined || config.tls_key === undefined) return {};
+  const cert = readFileSync(config.tls_cert, "utf8");
+  const key = readFileSync(config.tls_key, "utf8");
+  const clientCa = config.tls_client_ca === undefined ? undefined : readFileSync(config.tls_client_ca, "utf8");
+  return { tls: { cert, key, ...(clientCa !== undefined && { clientCa }) } };
+}

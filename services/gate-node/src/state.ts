@@ -1,0 +1,66 @@
+/** The state a node decides on: in the process, or shared through Redis and the fan-outs. Both look the same to the gate. */
+import { EmbeddedView, type RevocationView, StoreClock } from "@kavach/gate";
+import type { Clock, InvalidationScope, Revision } from "@kavach/model";
+import { MemoryRevocationLog, MemoryStore, type Store } from "@kavach/store";
+import { RedisRevocationLog, RedisStore } from "@kavach/store-redis";
+import type { Config } from "./config.ts";
+import { Feed } from "./feed.ts";
+import { openFanoutLink } from "./fanout-link.ts";
+
+export interface State {
+  readonly store: Store;
+  readonly revocations: RevocationView;
+  /** Writes to the revocation log; `waitAll` returns only once every node that may still permit has applied it. */
+  invalidate(realm: string, scope: InvalidationScope, idempotencyKey: string, waitAll: boolean): Promise<Revision>;
+  /** The store's time on this machine. */
+  readonly clock: Clock;
+  close(): Promise<void>;
+}
+
+export async function openState(config: Config, nodeId: string, clock: Clock, report: (error: unknown, what: string) => void): Promise<State> {
+  return config.store === "memory" ? await openEmbedded(clock) : await openCluster(config, config.store, nodeId, clock, report);
+}
+
+async function openEmbedded(clock: Clock): Promise<State> {
+  const store = new MemoryStore({ clock });
+  const log = new MemoryRevocationLog({ clock });
+  const revocations = await EmbeddedView.open(log, clock);
+  return {
+    store,
+    revocations,
+    // One process has nobody to wait for.
+    invalidate: (realm, scope, key) => revocations.publish(realm, scope, key),
+    clock,
+    close: async () => {
+      await store.close();
+      await log.close();
+    },
+  };
+}
+
+async function openCluster(
+  config: Config,
+  storeUrl: string,
+  nodeId: string,
+  clock: Clock,
+  report: (error: unknown, what: string) => void,
+): Promise<State> {
+  const store = await RedisStore.fromUrl(storeUrl, { commandTimeoutMs: config.store_timeout_ms });
+  const log = await RedisRevocationLog.fromUrl(config.log ?? storeUrl, {});
+  const fanout = openFanoutLink(config, nodeId);
+  const storeClock = new StoreClock(clock);
+  const feed = new Feed({ fanout, log, clock, storeClock, leaseMs: config.lease_ms, report });
+  await feed.start();
+  return {
+    store,
+    revocations: feed,
+    invalidate: (realm, scope, key, waitAll) => fanout.invalidate(realm, scope, key, waitAll),
+    clock: storeClock,
+    close: async () => {
+      feed.close();
+      fanout.close();
+      await log.close();
+      await store.close();
+    },
+  };
+}
