@@ -1,1 +1,21 @@
-export {};
+/** The decision engine: policy text to a compiled set, plan, decide. Pure: no clock, no I/O, nothing asynchronous. */
+export { decide } from "./decide.ts";
+export type { DriftThresholds } from "./drift.ts";
+export { faultText, GateOptionError, type OptionFault, PolicyError, type PolicyFault } from "./faults.ts";
+export {
+  compileGateRules,
+  type DriftOptions,
+  type GateRuleOptions,
+  type GateRules,
+  type InvariantOption,
+} from "./gate-rules.ts";
+export type { Invariant, InvariantCheck } from "./invariants.ts";
+export { type Facts, type Plan, type PlannedCandidate, type PlanOptions, plan } from "./plan.ts";
+export {
+  type CompiledPolicy,
+  loadPolicySet,
+  type PolicySet,
+  type PolicySource,
+  type RateLimit,
+  type Sha256,
+} from "./policy-set.ts";
