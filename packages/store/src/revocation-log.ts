@@ -45,7 +45,9 @@ export interface RevocationLog {
    * head (`known` is the latest revision anybody alive has seen); else void: the floor of every realm rises to the new generation.
    * A no-op where generation and incarnation agree and `known` is not later than the head.
    */
-  open(known: Revision): Promise<{ readonly head: Revision; readonly outcome: "unchanged" | "created" | "carried" | "void" }>;
+  open(
+    known: Revision,
+  ): Promise<{ readonly head: Revision; readonly outcome: "unchanged" | "created" | "carried" | "void" }>;
   append(request: AppendRequest): Promise<Revision>;
   head(): Promise<Head>;
   /** Records after `from` in order, at most `limit`; or a snapshot. `undefined` asks for the snapshot. */

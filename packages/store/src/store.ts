@@ -7,7 +7,7 @@ export type CountMode = "admissions" | "attempts";
 export interface RateLimit {
   /** Positive integer. */
   readonly max: number;
-  /** 1 to 30 days, in milliseconds. */
+  /** In milliseconds: a positive integer, at most 30 days. */
   readonly windowMs: number;
   readonly count: CountMode;
 }
@@ -40,6 +40,11 @@ export interface AdmitRequest {
   readonly candidates: readonly Candidate[];
   /** Write one entry to the attempts log whatever the outcome. */
   readonly countAttempt: boolean;
+  /**
+   * The longest rate window of the whole policy set, milliseconds: entries are kept as long, though the candidates of this call ask
+   * for less. Absent: the longest of the candidates, or 30 days where they name none.
+   */
+  readonly retainMs?: number;
   readonly session?: {
     readonly id: string;
     readonly mode: SessionMode;
