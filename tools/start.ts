@@ -44,7 +44,13 @@ async function isReady(): Promise<boolean> {
   }
 }
 
-const args = ["--max-semi-space-size=8", "services/gate-node/src/main.ts", "--config", "examples/gate-node.toml", ...process.argv.slice(2)];
+const args = [
+  "--max-semi-space-size=8",
+  "services/gate-node/src/main.ts",
+  "--config",
+  "examples/gate-node.toml",
+  ...process.argv.slice(2),
+];
 const child = spawn(process.execPath, args, { cwd: ROOT, stdio: "inherit" });
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => child.kill(signal));
 child.once("exit", (code) => process.exit(code ?? 1));
@@ -55,5 +61,6 @@ if (process.argv.length === 2) {
   while (performance.now() < deadline && child.exitCode === null && !(await isReady())) {
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
-  if (child.exitCode === null) console.log((await isReady()) ? WELCOME : "The gate is not ready yet; see its lines above.");
+  if (child.exitCode === null)
+    console.log((await isReady()) ? WELCOME : "The gate is not ready yet; see its lines above.");
 }

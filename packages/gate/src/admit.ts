@@ -1,6 +1,13 @@
 /** The only step of a decision that waits for the network: one call to the store, or none. */
 import type { Facts, Plan } from "@kavach/engine";
-import { type Finding, InputError, type RefuseFinding, type Session, UnavailableError, uuidToBytes } from "@kavach/model";
+import {
+  type Finding,
+  InputError,
+  type RefuseFinding,
+  type Session,
+  UnavailableError,
+  uuidToBytes,
+} from "@kavach/model";
 import type { AdmitRequest, AdmitResult, StoredSession } from "@kavach/store";
 import type { GateParts } from "./conductor.ts";
 import type { Frame } from "./frame.ts";

@@ -1,8 +1,16 @@
 /** Revocations of a gate whose log lives in the same process: every record is applied before its append returns, so it is always fresh. */
-import { type InvalidationScope, RevocationIndex, type RevocationSubject, type Revision, ZERO_REVISION, compareRevisions } from "@kavach/model";
+
+import type { Clock } from "@kavach/model";
+import {
+  compareRevisions,
+  type InvalidationScope,
+  type Revision,
+  RevocationIndex,
+  type RevocationSubject,
+  ZERO_REVISION,
+} from "@kavach/model";
 import type { RevocationLog } from "@kavach/store";
 import type { RevocationView } from "./freshness.ts";
-import type { Clock } from "@kavach/model";
 
 const READ_MAX = 1000;
 

@@ -1,10 +1,11 @@
 /** What one decision holds still while it runs: one instant, one policy set, one view of its request. */
-import { requestDigest } from "./request-digest.ts";
+
 import type { GateRules, PolicySet } from "@kavach/engine";
 import type { ActionContext, InvalidationTarget } from "@kavach/model";
 import type { ChargeMemory, StoredSession } from "@kavach/store";
 import type { GateParts } from "./conductor.ts";
 import type { DecisionRequest } from "./decision.ts";
+import { requestDigest } from "./request-digest.ts";
 
 export interface Frame {
   readonly request: DecisionRequest;
@@ -34,14 +35,18 @@ export function openFrame(parts: GateParts, request: DecisionRequest): Frame {
     set,
     rules,
     nowMs,
-    stored: parts.session.mode !== "inline" && (parts.session.mode === "required" || request.context.session !== undefined),
+    stored:
+      parts.session.mode !== "inline" && (parts.session.mode === "required" || request.context.session !== undefined),
     digest: () => {
       digest ??= requestDigest(request);
       return digest;
     },
     session: undefined,
     // A permit never outlives the key that signs it.
-    times: { issuedAtMs, expiresAtMs: Math.min(issuedAtMs + parts.permitTtlMs, parts.signer?.keyExpiresAtMs ?? Number.POSITIVE_INFINITY) },
+    times: {
+      issuedAtMs,
+      expiresAtMs: Math.min(issuedAtMs + parts.permitTtlMs, parts.signer?.keyExpiresAtMs ?? Number.POSITIVE_INFINITY),
+    },
   };
 }
 

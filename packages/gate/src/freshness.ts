@@ -2,8 +2,7 @@
  * How fresh a node's knowledge of revocations is. A node asks for the head of the log, and once it has applied that head it is
  * fresh from the instant before it asked. No wall clocks of two machines are compared.
  */
-import type { Clock, InvalidationScope, RevocationSubject, Revision } from "@kavach/model";
-
+import type { Clock, InvalidationScope, Revision, RevocationSubject } from "@kavach/model";
 
 /** What the conductor asks about revocations. Synchronous, but for `reach`. */
 export interface RevocationView {

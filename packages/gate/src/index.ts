@@ -4,7 +4,7 @@ export type { Decision, DecisionRequest, IssuedPermit, Propagation, SingleUse, V
 export { EmbeddedView } from "./embedded-view.ts";
 export { GateError, type GateErrorCode } from "./errors.ts";
 export type { CustomEvaluator, CustomFinding } from "./evaluators.ts";
-export { type Instant, Lease, readInstant, type RevocationView, StoreClock } from "./freshness.ts";
+export { type Instant, Lease, type RevocationView, readInstant, StoreClock } from "./freshness.ts";
 export { Outbox, type OutboxOptions, type Publish } from "./outbox.ts";
 export { type PermitExpectation, type PermitFailure, type PermitResult, Permits } from "./permits.ts";
 export { PolicyBook, type RealmPolicies } from "./policy-book.ts";

@@ -29,7 +29,12 @@ export function requestDigest(request: DecisionRequest): Uint8Array {
           deviceFields(session.originDevice),
           session.invalidated ?? false,
         ],
-    [environment.ip ?? null, geoFields(environment.geo), deviceFields(environment.device), environment.userAgent ?? null],
+    [
+      environment.ip ?? null,
+      geoFields(environment.geo),
+      deviceFields(environment.device),
+      environment.userAgent ?? null,
+    ],
   ]);
   return sha256(encoder.encode(text));
 }

@@ -47,7 +47,7 @@ export class Sessions {
     const target = { kind: "session", principalId, id: sessionId } as const;
     const scope = { target, reason: "session closed", evaluator: "gate" };
     const revision = await publish(realm, scope, "");
-    revocations.applyLocal(realm, scope);
+    await revocations.reach(revision);
     await store.closeSession(realm, principalId, sessionId);
     return revision;
   }

@@ -1,5 +1,5 @@
 /** The last step of a decision. Only here can a permit be minted, and only here is a verdict published and recorded. */
-import { CryptoError, paramsDigest, type PermitClaimsInit, tokenIdOf } from "@kavach/crypto";
+import { CryptoError, type PermitClaimsInit, paramsDigest, tokenIdOf } from "@kavach/crypto";
 import {
   type Finding,
   type InvalidateFinding,

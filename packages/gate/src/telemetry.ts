@@ -42,10 +42,16 @@ export function gateMetrics(): GateMetrics {
   const duration = meter.createHistogram("kavach_decision_duration", {
     description: "Time of one decision in the gate",
     unit: "s",
-    advice: { explicitBucketBoundaries: [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1] },
+    advice: {
+      explicitBucketBoundaries: [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1],
+    },
   });
-  const publishFailures = meter.createCounter("kavach_publish_failures", { description: "Failed writes to the revocation log" });
-  const auditFailures = meter.createCounter("kavach_audit_failures", { description: "Verdicts that could not be recorded" });
+  const publishFailures = meter.createCounter("kavach_publish_failures", {
+    description: "Failed writes to the revocation log",
+  });
+  const auditFailures = meter.createCounter("kavach_audit_failures", {
+    description: "Verdicts that could not be recorded",
+  });
   return {
     verdict(decision, elapsedMs) {
       const verdict = decision.observed ?? decision.verdict;

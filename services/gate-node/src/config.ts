@@ -97,7 +97,10 @@ export function readConfig(argv: readonly string[]): Config {
   const { config: file, ...overrides } = flags;
   const merged = { ...(file === undefined ? {} : readConfigFile(String(file))), ...overrides };
   if (typeof merged["fanout"] === "string") {
-    merged["fanout"] = merged["fanout"].split(",").map((part) => part.trim()).filter((part) => part !== "");
+    merged["fanout"] = merged["fanout"]
+      .split(",")
+      .map((part) => part.trim())
+      .filter((part) => part !== "");
   }
   const parsed = SCHEMA.safeParse(merged);
   if (!parsed.success) {
@@ -109,14 +112,19 @@ export function readConfig(argv: readonly string[]): Config {
 }
 
 function readFlags(argv: readonly string[]): Record<string, unknown> {
-  const command = new Command("gate-node").description("Kavach gate-node: permit, refuse or invalidate, over gRPC, Connect and JSON");
+  const command = new Command("gate-node").description(
+    "Kavach gate-node: permit, refuse or invalidate, over gRPC, Connect and JSON",
+  );
   for (const [flag, description] of FLAGS) {
     const option = new Option(flag, description);
     command.addOption(option.env(`KAVACH_${option.name().replaceAll("-", "_").toUpperCase()}`));
   }
   command.parse(argv);
   return Object.fromEntries(
-    Object.entries(command.opts()).map(([key, value]) => [key.replaceAll(/[A-Z]/g, (c) => `_${c.toLowerCase()}`), value]),
+    Object.entries(command.opts()).map(([key, value]) => [
+      key.replaceAll(/[A-Z]/g, (c) => `_${c.toLowerCase()}`),
+      value,
+    ]),
   );
 }
 
@@ -137,7 +145,8 @@ function readConfigFile(file: string): Record<string, unknown> {
 
 function describe(issue: z.core.$ZodIssue): string {
   const path = issue.path.join(".");
-  if (issue.code === "unrecognized_keys") return `unknown setting ${issue.keys.map((key) => `'${key}'`).join(", ")}; see --help`;
+  if (issue.code === "unrecognized_keys")
+    return `unknown setting ${issue.keys.map((key) => `'${key}'`).join(", ")}; see --help`;
   return `${path}: ${issue.message}`;
 }
 
@@ -149,18 +158,24 @@ function relationFaults(config: z.infer<typeof SCHEMA>): string[] {
   const faults: string[] = [];
   const shared = config.store !== "memory";
   if (!isLoopback(config.listen.host) && !config.insecure && config.tls_client_ca === undefined) {
-    faults.push(`listen: callers are not authenticated on ${config.listen.host}; give --tls-client-ca, or --insecure where the network keeps strangers out`);
+    faults.push(
+      `listen: callers are not authenticated on ${config.listen.host}; give --tls-client-ca, or --insecure where the network keeps strangers out`,
+    );
   }
-  if ((config.tls_cert === undefined) !== (config.tls_key === undefined)) faults.push("tls_cert and tls_key: give both or neither");
-  if (config.tls_client_ca !== undefined && config.tls_cert === undefined) faults.push("tls_client_ca: needs tls_cert and tls_key");
+  if ((config.tls_cert === undefined) !== (config.tls_key === undefined))
+    faults.push("tls_cert and tls_key: give both or neither");
+  if (config.tls_client_ca !== undefined && config.tls_cert === undefined)
+    faults.push("tls_client_ca: needs tls_cert and tls_key");
   if (shared) {
     for (const key of ["keys", "manifest", "root"] as const) {
-      if (config[key] === undefined) faults.push(`${key}: required with a shared store, so that every replica's permits verify everywhere`);
+      if (config[key] === undefined)
+        faults.push(`${key}: required with a shared store, so that every replica's permits verify everywhere`);
     }
   } else {
     if (config.log !== undefined) faults.push("log: needs a shared store");
     if (config.fanout.length > 0) faults.push("fanout: needs a shared store");
   }
-  if (config.audit_mode === "required" && config.audit_log === undefined) faults.push("audit_mode: 'required' needs audit_log");
+  if (config.audit_mode === "required" && config.audit_log === undefined)
+    faults.push("audit_mode: 'required' needs audit_log");
   return faults;
 }

@@ -10,7 +10,8 @@ const CODES = {
 } as const;
 
 export function doorError(error: unknown): ConnectError {
-  if (error instanceof GateError) return new ConnectError(error.message, CODES[error.code], undefined, undefined, error);
+  if (error instanceof GateError)
+    return new ConnectError(error.message, CODES[error.code], undefined, undefined, error);
   return publicError(error);
 }
 

@@ -47,7 +47,9 @@ export function writeDecision(decision: Decision): EvaluateResponse {
     policyDigest: decision.policyDigest,
     policyName: decision.policyName ?? "",
     revision: revisionToWire(decision.revision),
-    ...(decision.observed !== undefined && { observed: create(VerdictSchema, { verdict: writeVerdict(decision.observed) }) }),
+    ...(decision.observed !== undefined && {
+      observed: create(VerdictSchema, { verdict: writeVerdict(decision.observed) }),
+    }),
     ...(decision.retryAfterMs !== undefined && { retryAfter: durationFromMs(decision.retryAfterMs) }),
     propagation: decision.propagation === undefined ? Propagation.UNSPECIFIED : PROPAGATIONS[decision.propagation],
   });

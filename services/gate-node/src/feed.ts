@@ -2,16 +2,16 @@
  * A node's knowledge of revocations in a cluster: follows a fan-out, or the log itself when no fan-out answers, keeps the index, and
  * holds the lease. It asks for the head every fifth of a lease, and is fresh from the instant before it asked once that head is applied.
  */
-import { type Instant, Lease, readInstant, type RevocationView, type StoreClock } from "@kavach/gate";
+import { type Instant, Lease, type RevocationView, readInstant, type StoreClock } from "@kavach/gate";
 import {
   type Clock,
   compareRevisions,
   type InvalidationScope,
+  type Revision,
   RevocationIndex,
   type RevocationRecord,
   type RevocationSnapshot,
   type RevocationSubject,
-  type Revision,
   UnavailableError,
 } from "@kavach/model";
 import type { Head, RevocationLog } from "@kavach/store";
@@ -72,7 +72,8 @@ export class Feed implements RevocationView {
     });
     // While a fan-out is connected its stream is quicker than a read of our own.
     this.#stopBell = log.watch(() => {
-      if (this.#watch?.connected !== true) void this.#readLog().catch((error) => this.#options.report(error, "log read failed"));
+      if (this.#watch?.connected !== true)
+        void this.#readLog().catch((error) => this.#options.report(error, "log read failed"));
     });
     await this.#beat();
   }
@@ -134,7 +135,10 @@ export class Feed implements RevocationView {
     storeClock.correct(answer.storeTimeMs, asked);
     if (compareRevisions(answer.head, this.applied) < 0) {
       // Whoever answered knows less than this node: it lost something, or it is late. Neither makes fresh.
-      throw new UnavailableError("LOG_UNAVAILABLE", "the head of the revocation log lies before what this node has applied");
+      throw new UnavailableError(
+        "LOG_UNAVAILABLE",
+        "the head of the revocation log lies before what this node has applied",
+      );
     }
     await this.#catchUp(answer.head);
     this.#grant(asked);

@@ -1,5 +1,6 @@
 /** GateService: validate, read, decide, write. No business of its own. */
 import { create } from "@bufbuild/protobuf";
+import type { ServiceImpl } from "@connectrpc/connect";
 import {
   EvaluateBatchRequestSchema,
   EvaluateBatchResponseSchema,
@@ -7,12 +8,11 @@ import {
   type EvaluateStreamRequest,
   type EvaluateStreamResponse,
   EvaluateStreamResponseSchema,
-  GateService,
+  type GateService,
 } from "@kavach/api";
 import type { Gate } from "@kavach/gate";
 import { InputError } from "@kavach/model";
 import { validated } from "@kavach/serve";
-import type { ServiceImpl } from "@connectrpc/connect";
 import { atDoor, doorError } from "./door-error.ts";
 import { type ReadWorld, readRequest, writeDecision } from "./evaluate-wire.ts";
 import { unordered } from "./unordered.ts";
@@ -26,7 +26,10 @@ export function gateService(gate: Gate, world: ReadWorld): ServiceImpl<typeof Ga
       if (item.request === undefined) throw new InputError([{ field: "request", reason: "value is required" }]);
       validated(EvaluateRequestSchema, item.request);
       const decision = await gate.evaluate(readRequest(item.request, world));
-      return create(EvaluateStreamResponseSchema, { id: item.id, result: { case: "response", value: writeDecision(decision) } });
+      return create(EvaluateStreamResponseSchema, {
+        id: item.id,
+        result: { case: "response", value: writeDecision(decision) },
+      });
     } catch (error) {
       const { code, rawMessage: message } = doorError(error);
       return create(EvaluateStreamResponseSchema, { id: item.id, result: { case: "error", value: { code, message } } });

@@ -60,6 +60,13 @@ export function wireGate({ config, state, keys, policies, audit, metrics, report
     gate,
     outbox,
     permits: new Permits({ verifier: keys.verifier, revocations, store, clock }),
-    sessions: new Sessions({ store, revocations, publish, random: randomBytes, clock, lifetimeMs: config.session_lifetime_ms }),
+    sessions: new Sessions({
+      store,
+      revocations,
+      publish,
+      random: randomBytes,
+      clock,
+      lifetimeMs: config.session_lifetime_ms,
+    }),
   };
 }

@@ -15,8 +15,8 @@ export function invalidationService(state: State): Pick<ServiceImpl<typeof Inval
       const realm = request.realm === "" ? DEFAULT_REALM : request.realm;
       const scope = scopeFromWire(request.scope, "scope");
       const revision = await state.invalidate(realm, scope, request.idempotencyKey, request.wait === Wait.ALL);
-      // This node's callers need not wait for the stream to bring back what they were just told.
-      state.revocations.applyLocal(realm, scope);
+      // What a caller was told is true on the node that told it, as soon as it was told.
+      await state.revocations.reach(revision);
       return create(InvalidateResponseSchema, { revision: revisionToWire(revision) });
     }),
   };

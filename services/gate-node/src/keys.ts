@@ -72,6 +72,8 @@ function readKeyFile<T>(setting: string, file: string, read: (bytes: Uint8Array)
     return read(readFileSync(file));
   } catch (error) {
     // Only codes: the text of a parser may quote the secret it could not read.
-    throw new ConfigError(`${setting}: cannot read ${file}: ${(error as NodeJS.ErrnoException).code ?? "not a file of this kind"}`);
+    throw new ConfigError(
+      `${setting}: cannot read ${file}: ${(error as NodeJS.ErrnoException).code ?? "not a file of this kind"}`,
+    );
   }
 }

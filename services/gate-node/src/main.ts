@@ -31,7 +31,15 @@ async function main(): Promise<void> {
   const { main: server, admin, health } = await serve(config, rooms, state, keys, exporter, report);
   if (keys.ephemeral) log.warn("permit key and root were made at this start and end with it: for one process only");
   if (config.observe_only) log.warn("observe-only: nothing is blocked");
-  log.info({ listen: `${server.host}:${server.port}`, admin: `${admin.host}:${admin.port}`, nodeId, store: config.store === "memory" ? "memory" : "redis" }, "gate-node is listening");
+  log.info(
+    {
+      listen: `${server.host}:${server.port}`,
+      admin: `${admin.host}:${admin.port}`,
+      nodeId,
+      store: config.store === "memory" ? "memory" : "redis",
+    },
+    "gate-node is listening",
+  );
 
   let stopping = false;
   const stop = async (signal: string) => {
@@ -62,7 +70,10 @@ async function main(): Promise<void> {
 
 main().catch((error: unknown) => {
   // One line a fault, no stack: these are for the person who starts the service.
-  const expected = error instanceof ConfigError || error instanceof PolicyError || (error instanceof Error && "code" in error);
-  process.stderr.write(expected ? `gate-node: ${(error as Error).message}\n` : `gate-node: ${(error as Error).stack ?? error}\n`);
+  const expected =
+    error instanceof ConfigError || error instanceof PolicyError || (error instanceof Error && "code" in error);
+  process.stderr.write(
+    expected ? `gate-node: ${(error as Error).message}\n` : `gate-node: ${(error as Error).stack ?? error}\n`,
+  );
   process.exit(1);
 });

@@ -13,7 +13,7 @@ export function openPolicyBook(config: Config): PolicyBook {
     ...(config.enable_drift !== undefined && { enableDrift: config.enable_drift }),
     ...(config.max_session_actions !== undefined && { maxSessionActions: config.max_session_actions }),
   }) as GateRules;
-  const nothing = loadPolicySet({ format: "object", value: { policies: [] } }, { sha256 });
+  const nothing = loadPolicySet({ format: "object", value: { policies: [] } }, sha256);
   const set = loadPolicyFile(config.policies);
   return new PolicyBook({ set: nothing, rules }, new Map([[DEFAULT_REALM, { set, rules }]]));
 }
@@ -25,5 +25,5 @@ function loadPolicyFile(file: string): PolicySet {
   } catch (error) {
     throw new ConfigError(`policies: cannot read ${file}: ${(error as NodeJS.ErrnoException).code ?? "error"}`);
   }
-  return loadPolicySet({ format: file.endsWith(".json") ? "json" : "toml", text, file }, { sha256 });
+  return loadPolicySet({ format: file.endsWith(".json") ? "json" : "toml", text, file }, sha256);
 }

@@ -1,7 +1,7 @@
 /** Puts the services on the node's one port, and health and metrics on its admin port. */
 import { readFileSync } from "node:fs";
-import { randomBytes } from "@kavach/crypto";
 import { GateService, InvalidationService, KeyService, PermitService, SessionService } from "@kavach/api";
+import { randomBytes } from "@kavach/crypto";
 import { HealthState, type RunningServer, serviceOf, startAdminServer, startServer } from "@kavach/serve";
 import type { PrometheusExporter } from "@opentelemetry/exporter-prometheus";
 import type { Config } from "./config.ts";

@@ -4,8 +4,8 @@ import type { Clock, InvalidationScope, Revision } from "@kavach/model";
 import { MemoryRevocationLog, MemoryStore, type Store } from "@kavach/store";
 import { RedisRevocationLog, RedisStore } from "@kavach/store-redis";
 import type { Config } from "./config.ts";
-import { Feed } from "./feed.ts";
 import { openFanoutLink } from "./fanout-link.ts";
+import { Feed } from "./feed.ts";
 
 export interface State {
   readonly store: Store;
@@ -17,13 +17,20 @@ export interface State {
   close(): Promise<void>;
 }
 
-export async function openState(config: Config, nodeId: string, clock: Clock, report: (error: unknown, what: string) => void): Promise<State> {
-  return config.store === "memory" ? await openEmbedded(clock) : await openCluster(config, config.store, nodeId, clock, report);
+export async function openState(
+  config: Config,
+  nodeId: string,
+  clock: Clock,
+  report: (error: unknown, what: string) => void,
+): Promise<State> {
+  return config.store === "memory"
+    ? await openEmbedded(clock)
+    : await openCluster(config, config.store, nodeId, clock, report);
 }
 
 async function openEmbedded(clock: Clock): Promise<State> {
-  const store = new MemoryStore({ clock });
-  const log = new MemoryRevocationLog({ clock });
+  const store = new MemoryStore(clock);
+  const log = new MemoryRevocationLog(clock);
   const revocations = await EmbeddedView.open(log, clock);
   return {
     store,

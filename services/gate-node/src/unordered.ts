@@ -1,7 +1,11 @@
 /** Answers a stream item by item, each as soon as it is ready, with a bound on how many are under way. */
 
 /** `answer` must not reject. Ends when `source` has ended and every answer was given; stops reading when the consumer leaves. */
-export async function* unordered<A, B>(source: AsyncIterable<A>, answer: (item: A) => Promise<B>, concurrencyMax: number): AsyncGenerator<B> {
+export async function* unordered<A, B>(
+  source: AsyncIterable<A>,
+  answer: (item: A) => Promise<B>,
+  concurrencyMax: number,
+): AsyncGenerator<B> {
   const ready: B[] = [];
   let running = 0;
   let ended = false;
