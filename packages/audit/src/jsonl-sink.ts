@@ -1,4 +1,5 @@
 /** Appends records to a file, one JSON line each, and makes whole groups durable with one sync. */
+import { open } from "node:fs/promises";
 import { AuditError } from "./errors.ts";
 import { type AuditRecord, recordLine } from "./record.ts";
 import type { AuditSink } from "./sink.ts";
@@ -101,6 +102,17 @@ export class JsonlAuditSink implements AuditSink {
       const error = new AuditError("WRITE_FAILED", "the audit record is not durable", { cause });
       for (const { reject } of group) reject(error);
     }
+  }
+}
+
+/** Opens or creates the file, readable by its owner alone, and takes it over. Rejects with whatever the file system says. */
+export async function openJsonlSink(path: string, options: JsonlOptions = {}): Promise<JsonlAuditSink> {
+  const file = await open(path, "a+", 0o600);
+  try {
+    return await JsonlAuditSink.open(file, options);
+  } catch (error) {
+    await file.close();
+    throw error;
   }
 }
 

@@ -82,10 +82,11 @@ export function keyIdOf(bundle: PublicKeyBundle, suite: Suite): string {
   return Buffer.from(sha256(frame(utf8(suite), ...keys)).subarray(0, 16)).toString("hex");
 }
 
-/** The keys of a bundle that verify, in the provider's form. */
+/** The keys of a bundle that verify, in the provider's form, and the key ids that were computed from the same bytes. */
 export interface VerifyingKeys {
   readonly mlDsa: PublicKey;
   readonly ed25519: PublicKey;
+  readonly keyIds: Readonly<Record<Suite, string>>;
 }
 
 // Importing expands the ML-DSA matrix, which costs as much as hashing some hundred permits.
@@ -98,6 +99,10 @@ export function verifyingKeysOf(bundle: PublicKeyBundle): VerifyingKeys {
   const keys = {
     mlDsa: provider.publicKey(ML_DSA_65, bundle.mlDsaVerifyingKey),
     ed25519: provider.publicKey(ED25519, bundle.ed25519VerifyingKey),
+    keyIds: {
+      "ml-dsa-65": keyIdOf(bundle, "ml-dsa-65"),
+      "ml-dsa-65+ed25519": keyIdOf(bundle, "ml-dsa-65+ed25519"),
+    },
   };
   imported.set(bundle, keys);
   return keys;

@@ -7,13 +7,13 @@ import { paramsDigest } from "../digests.ts";
 import type { PublicKeyDirectory } from "../directory/directory.ts";
 import { CryptoError } from "../errors.ts";
 import { equalBytes } from "../framing.ts";
-import { expiresAtMsOf, keyIdOf, type PublicKeyBundle } from "../keys/public-key-bundle.ts";
+import { expiresAtMsOf, type PublicKeyBundle, verifyingKeysOf } from "../keys/public-key-bundle.ts";
 import { sha256 } from "../provider.ts";
 import { verifyWithSuite } from "../suite-signature.ts";
 import { decodeClaims } from "./claims.ts";
 import type { PermitFailureCode } from "./failure.ts";
 import { isIncluded } from "./merkle.ts";
-import { type DecodedToken, decodeToken, headBody } from "./token.ts";
+import { type DecodedToken, decodeToken, headBody, TOKEN_BYTES_MAX } from "./token.ts";
 
 export interface PermitVerifierOptions {
   readonly directory: PublicKeyDirectory;
@@ -79,7 +79,9 @@ export class PermitVerifier {
    */
   async verify(token: Uint8Array, expected: PermitExpectation): Promise<PermitVerification> {
     checkExpectation(expected);
-    const decoded = decodeToken(token);
+    if (!(token instanceof Uint8Array) || token.length > TOKEN_BYTES_MAX) return invalid("MALFORMED");
+    // A copy: the caller may use its buffer again while signatures are checked, and the claims point into it.
+    const decoded = decodeToken(new Uint8Array(token));
     const claims = decoded && decodeClaims(decoded.claims);
     if (decoded === undefined || claims === undefined) return invalid("MALFORMED");
     const failure =
@@ -109,7 +111,7 @@ export class PermitVerifier {
   async #keyOf(keyId: string): Promise<PublicKeyBundle | undefined> {
     try {
       const bundle = await this.#directory.fetch(keyId);
-      return keyIdOf(bundle, this.suite) === keyId ? bundle : undefined;
+      return verifyingKeysOf(bundle).keyIds[this.suite] === keyId ? bundle : undefined;
     } catch {
       return undefined;
     }

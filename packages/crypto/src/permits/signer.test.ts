@@ -1,0 +1,148 @@
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { PermitClaimsSchema, SignedPermitSchema } from "@kavach/api";
+import { describe, expect, it } from "vitest";
+import { SUITES } from "../algorithms.ts";
+import { PublicKeyDirectory } from "../directory/directory.ts";
+import { keyIdOf } from "../keys/public-key-bundle.ts";
+import { claimsOf, clockAt, EXPIRES_MS, expectationOf, generate, NOW_MS } from "./permit-fixture.ts";
+import { PermitSigner } from "./signer.ts";
+import { PermitVerifier } from "./verifier.ts";
+
+const keyPair = generate();
+const clock = clockAt(NOW_MS);
+const directory = PublicKeyDirectory.inMemory([keyPair.publicKeys()]);
+const read = (token: Uint8Array) => fromBinary(SignedPermitSchema, token);
+const headSizes = (tokens: Uint8Array[]) => tokens.map((token) => read(token).head?.size);
+
+describe("PermitSigner", () => {
+  it.each(SUITES)("writes the contract's canonical bytes (%s)", async (suite) => {
+    const signer = new PermitSigner({ keyPair, clock, suite });
+    const [first = new Uint8Array(), second = new Uint8Array()] = await Promise.all([
+      signer.seal(claimsOf({}, 1)),
+      signer.seal(claimsOf({}, 2)),
+    ]);
+    for (const token of [first, second]) {
+      const permit = read(token);
+      expect(toBinary(SignedPermitSchema, create(SignedPermitSchema, permit))).toEqual(token);
+      const claims = fromBinary(PermitClaimsSchema, permit.claims);
+      expect(claims).toMatchObject({
+        version: 2,
+        suite,
+        keyId: keyIdOf(keyPair.publicKeys(), suite),
+        action: "issue_refund",
+      });
+      expect(permit.head).toMatchObject({ suite, keyId: signer.keyId, size: 2 });
+    }
+    expect([read(first).index, read(second).index]).toEqual([0, 1]);
+  });
+
+  it.each([...Array.from({ length: 64 }, (_, i) => i + 1), 511, 512])(
+    "seals %i permits that arrive together under one head, each complete in itself",
+    async (size) => {
+      const signer = new PermitSigner({ keyPair, clock });
+      const tokens = await Promise.all(Array.from({ length: size }, (_, i) => signer.seal(claimsOf({}, i))));
+      expect(new Set(headSizes(tokens))).toEqual(new Set([size]));
+      const step = size > 64 ? 37 : 1;
+      for (let i = 0; i < size; i += step) {
+        const token = tokens[i] as Uint8Array;
+        const verifier = new PermitVerifier({ directory });
+        // Every verifier here is new: the first of a batch pays for the signature, so only few are tried.
+        if (i === 0 || i === size - 1)
+          expect(await verifier.verify(token, expectationOf())).toMatchObject({ kind: "valid" });
+        expect(read(token).index).toBe(i);
+      }
+    },
+  );
+
+  it("begins the next batch with what arrived while a signature was made, and never holds a lone permit", async () => {
+    const signer = new PermitSigner({ keyPair, clock, batchWaitMs: 1000 });
+    const lone = signer.seal(claimsOf({}, 1));
+    await Promise.resolve();
+    await Promise.resolve();
+    const later = Promise.all([2, 3, 4].map((i) => signer.seal(claimsOf({}, i))));
+    expect(headSizes([await lone])).toEqual([1]);
+    expect(headSizes(await later)).toEqual([3, 3, 3]);
+  });
+
+  it("cuts batches at batchMax", async () => {
+    const signer = new PermitSigner({ keyPair, clock, batchMax: 4, batchWaitMs: 1000 });
+    const tokens = await Promise.all(Array.from({ length: 10 }, (_, i) => signer.seal(claimsOf({}, i))));
+    expect(headSizes(tokens)).toEqual([4, 4, 4, 4, 4, 4, 4, 4, 2, 2]);
+  });
+
+  it("refuses claims that break a rule, and the rest of their batch is sealed", async () => {
+    const signer = new PermitSigner({ keyPair, clock });
+    const sealed = signer.seal(claimsOf());
+    const bad: Parameters<typeof claimsOf>[0][] = [
+      { realm: "" },
+      { realm: "é".repeat(129) },
+      { tokenId: new Uint8Array(15) },
+      { evaluationId: new Uint8Array(17) },
+      { principal: { id: "", kind: "agent", roles: [] } },
+      { principal: { id: "a", kind: "robot" as "agent", roles: [] } },
+      { principal: { id: "a", kind: "agent", roles: [""] } },
+      { action: "" },
+      { action: "\ud800" },
+      { resource: "x".repeat(1025) },
+      { paramsDigest: new Uint8Array(0) },
+      { policyDigest: new Uint8Array(31) },
+      { audience: Array.from({ length: 17 }, () => "a") },
+      { revision: { generation: -1, number: 0 } },
+      { issuedAtMs: 0.5 },
+      { notBeforeMs: NOW_MS - 1 },
+      { expiresAtMs: NOW_MS },
+      { expiresAtMs: NOW_MS + 300_001 },
+      { mode: "" as "observe" },
+    ];
+    for (const change of bad) {
+      await expect(signer.seal(claimsOf(change)), JSON.stringify(Object.keys(change ?? {}))).rejects.toMatchObject({
+        code: "CLAIMS_INVALID",
+      });
+    }
+    expect(headSizes([await sealed])).toEqual([1]);
+  });
+
+  it("never lets a permit outlive its key, and an expired key signs nothing", async () => {
+    const mine = clockAt(NOW_MS);
+    const signer = new PermitSigner({ keyPair: generate(30), clock: mine });
+    expect(signer.keyExpiresAtMs).toBe(EXPIRES_MS);
+    expect(headSizes([await signer.seal(claimsOf())])).toEqual([1]);
+    await expect(signer.seal(claimsOf({ expiresAtMs: EXPIRES_MS + 1 }))).rejects.toMatchObject({
+      code: "KEY_EXPIRES_FIRST",
+    });
+    const waiting = signer.seal(claimsOf());
+    mine.ms = EXPIRES_MS;
+    await expect(waiting).rejects.toMatchObject({ code: "KEY_EXPIRED" });
+    await expect(signer.seal(claimsOf())).rejects.toMatchObject({ code: "KEY_EXPIRED" });
+  });
+
+  it("finishes what was asked for when it is closed, and refuses what comes later", async () => {
+    const signer = new PermitSigner({ keyPair, clock, batchMax: 2 });
+    const asked = Promise.all(Array.from({ length: 5 }, (_, i) => signer.seal(claimsOf({}, i))));
+    await signer.close();
+    await expect(signer.seal(claimsOf())).rejects.toMatchObject({ code: "SIGNER_CLOSED" });
+    expect(headSizes(await asked)).toEqual([2, 2, 2, 2, 1]);
+  });
+
+  it("fails every permit of a batch whose key was disposed of", async () => {
+    const mine = generate();
+    const signer = new PermitSigner({ keyPair: mine, clock });
+    const asked = [1, 2].map((i) => signer.seal(claimsOf({}, i)));
+    mine.dispose();
+    const outcomes = await Promise.allSettled(asked);
+    expect(outcomes).toMatchObject([{ reason: { code: "KEY_DISPOSED" } }, { reason: { code: "KEY_DISPOSED" } }]);
+  });
+
+  it.each([
+    { batchMax: 0 },
+    { batchMax: 513 },
+    { batchWaitMs: 0 },
+    { batchWaitMs: 1001 },
+    { suite: "rsa" },
+    { wait: 1 },
+  ])("refuses option %o", (option) => {
+    expect(() => new PermitSigner({ keyPair, clock, ...(option as object) })).toThrow(
+      expect.objectContaining({ code: "OPTION_INVALID" }),
+    );
+  });
+});
