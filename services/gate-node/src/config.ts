@@ -96,8 +96,8 @@ export function readConfig(argv: readonly string[]): Config {
   const flags = readFlags(argv);
   const { config: file, ...overrides } = flags;
   const merged = { ...(file === undefined ? {} : readConfigFile(String(file))), ...overrides };
-  if (typeof merged["fanout"] === "string") {
-    merged["fanout"] = merged["fanout"]
+  if (typeof merged.fanout === "string") {
+    merged.fanout = merged.fanout
       .split(",")
       .map((part) => part.trim())
       .filter((part) => part !== "");

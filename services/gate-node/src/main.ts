@@ -3,6 +3,7 @@ import { randomBytes } from "@kavach/crypto";
 import { PolicyError } from "@kavach/engine";
 import { gateMetrics } from "@kavach/gate";
 import { uuidFromRandom } from "@kavach/model";
+import { SYSTEM_CLOCK } from "@kavach/system";
 import { pino } from "pino";
 import { openAudit } from "./audit.ts";
 import { ConfigError, readConfig } from "./config.ts";
@@ -12,7 +13,7 @@ import { openPolicyBook } from "./policies.ts";
 import { serve } from "./server.ts";
 import { openState } from "./state.ts";
 import { openTelemetry } from "./telemetry.ts";
-import { SYSTEM_CLOCK } from "./world.ts";
+
 
 /** How long calls under way may take to end after SIGTERM, milliseconds. */
 const DRAIN_MS = 20_000;
