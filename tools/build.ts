@@ -58,7 +58,7 @@ async function licencesOf(inputs: readonly string[]): Promise<string> {
     const manifest = JSON.parse(await readFile(join(ROOT, folder, "package.json"), "utf8")) as Record<string, unknown>;
     const texts = await Array.fromAsync(glob("{LICENSE,LICENCE,license,NOTICE}*", { cwd: join(ROOT, folder) }));
     const bodies = await Promise.all(texts.sort().map((name) => readFile(join(ROOT, folder, name), "utf8")));
-    parts.push(`${manifest["name"]} ${manifest["version"]} (${manifest["license"]})\n\n${bodies.join("\n")}`);
+    parts.push(`${manifest.name} ${manifest.version} (${manifest.license})\n\n${bodies.join("\n")}`);
   }
   return `${parts.join(`\n${"-".repeat(80)}\n`)}\n`;
 }

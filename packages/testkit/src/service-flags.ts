@@ -1,0 +1,32 @@
+/** The command lines of the two services, alike on containers and processes but for addresses and paths. */
+import type { ClusterOptions } from "./cluster.ts";
+import type { ClusterFileName } from "./cluster-files.ts";
+
+export interface GateFlags {
+  readonly listen: string;
+  readonly adminListen: string;
+  readonly store: string;
+  /** `host:port` each. */
+  readonly fanouts: readonly string[];
+  readonly nodeId: string;
+  readonly pathOf: (file: ClusterFileName) => string;
+}
+
+export function gateFlags(options: ClusterOptions, flags: GateFlags): string[] {
+  return [
+    ...["--listen", flags.listen, "--admin-listen", flags.adminListen],
+    ...["--store", flags.store, "--fanout", flags.fanouts.join(","), "--node-id", flags.nodeId],
+    ...["--policies", flags.pathOf("policies.toml"), "--keys", flags.pathOf("permit.key")],
+    ...["--manifest", flags.pathOf("manifest"), "--root", flags.pathOf("root.pub")],
+    ...["--lease-ms", String(options.leaseMs ?? 5_000), "--insecure"],
+    ...(options.configToml === undefined ? [] : ["--config", flags.pathOf("gate-node.toml")]),
+    ...(options.gateArgs ?? []),
+  ];
+}
+
+export function fanoutFlags(options: ClusterOptions, listen: string, adminListen: string, log: string): string[] {
+  return [
+    ...["--listen", listen, "--admin-listen", adminListen, "--log", log, "--insecure"],
+    ...(options.fanoutArgs ?? []),
+  ];
+}
