@@ -1,0 +1,162 @@
+/** Asks a gate cluster for decisions. Every failure means: not permitted. */
+import { create } from "@bufbuild/protobuf";
+import { EvaluateRequestSchema, GateService } from "@kavach/api";
+import {
+  type Clock,
+  type ContextInput,
+  contextFromInput,
+  InputError,
+  type RandomBytes,
+  type Revision,
+  uuidFromRandom,
+} from "@kavach/model";
+import { contextToWire, revisionToWire } from "@kavach/wire";
+import { type Channel, openChannel, type TlsOptions } from "./channel.ts";
+import { GateUnavailable, Invalidated, Refused } from "./errors.ts";
+import { type GrpcService, grpcServiceOf, rpcError } from "./grpc-service.ts";
+import { refuseUnknownKeys } from "./options.ts";
+import { type PermitVerdict, readVerdict, type Verdict } from "./verdict.ts";
+
+export interface GateClientOptions {
+  /** `"host:port"`, `"dns:///name:port"` (round robin over every address of the name), or a list of `"host:port"`. */
+  readonly endpoints: string | readonly string[];
+  /** Absent: clear text. */
+  readonly tls?: TlsOptions;
+  /** Milliseconds that a call may take, its retry included; 1 to 60,000. Default 1000. */
+  readonly deadlineMs?: number;
+  /** Realm of every call that names none. Default: the cluster's default realm. */
+  readonly realm?: string;
+  /** Evaluation ids are drawn from it. */
+  readonly random: RandomBytes;
+  readonly clock: Pick<Clock, "nowMs">;
+}
+
+export interface EvaluateOptions {
+  readonly realm?: string;
+  /** UUID. A second call with the same id and the same request is charged once. Default: drawn for each call. */
+  readonly evaluationId?: string;
+  /** Who may accept the permit: at most 16 names. */
+  readonly audience?: readonly string[];
+  /** Decide with at least this revision applied. */
+  readonly atLeast?: Revision;
+  /** Ask for a permit that can be redeemed once. */
+  readonly singleUse?: boolean;
+  /** Milliseconds, 1 to 60,000. */
+  readonly deadlineMs?: number;
+  readonly signal?: AbortSignal;
+}
+
+const DEADLINE_MS_DEFAULT = 1000;
+const DEADLINE_MS_MAX = 60_000;
+const OPTION_KEYS = ["endpoints", "tls", "deadlineMs", "realm", "random", "clock"] as const;
+const EVALUATE_KEYS = ["realm", "evaluationId", "audience", "atLeast", "singleUse", "deadlineMs", "signal"] as const;
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+
+export class GateClient {
+  readonly #options: GateClientOptions;
+  readonly #channel: Channel;
+  readonly #gate: GrpcService<typeof GateService>;
+  #closed: boolean = false;
+
+  /** Connects on the first call. Throws `InputError` for options that cannot be read. */
+  constructor(options: GateClientOptions) {
+    refuseUnknownKeys(options, OPTION_KEYS);
+    deadlineOf(options.deadlineMs);
+    const { endpoints, tls, clock } = options;
+    this.#options = options;
+    this.#channel = openChannel({
+      endpoints,
+      clock,
+      ...(tls !== undefined && { tls }),
+      // The evaluation id makes a second call harmless: it is charged once.
+      retried: [GateService.method.evaluate],
+    });
+    this.#gate = grpcServiceOf(GateService, this.#channel);
+  }
+
+  /**
+   * The verdict: `permit`, `refuse` or `invalidate`. Rejects with `InputError` when the context or the options break a
+   * rule, with `GateUnavailable` when there is no verdict. After UNAVAILABLE the call is made once more, with the same evaluation id.
+   */
+  async evaluate(context: ContextInput, options: EvaluateOptions = {}): Promise<Verdict> {
+    refuseUnknownKeys(options, EVALUATE_KEYS);
+    const evaluationId = this.#evaluationId(options);
+    const request = this.#request(context, evaluationId, options);
+    const deadlineMs = deadlineOf(options.deadlineMs ?? this.#options.deadlineMs);
+    if (this.#closed) throw new GateUnavailable("CLOSED", "this client is closed");
+    const { signal } = options;
+    let verdict: Verdict;
+    try {
+      const response = await this.#gate.evaluate(request, { deadlineMs, ...(signal !== undefined && { signal }) });
+      verdict = readVerdict(response);
+    } catch (error) {
+      throw failure(error);
+    }
+    if (verdict.kind === "permit" && verdict.evaluationId.toLowerCase() !== evaluationId.toLowerCase()) {
+      throw new GateUnavailable("INVALID_RESPONSE", "the permit answers another evaluation");
+    }
+    return verdict;
+  }
+
+  /** Resolves only with a permit. Throws `Refused` or `Invalidated` for the other verdicts; otherwise as `evaluate`. */
+  async check(context: ContextInput, options: EvaluateOptions = {}): Promise<PermitVerdict> {
+    const verdict = await this.evaluate(context, options);
+    switch (verdict.kind) {
+      case "permit":
+        return verdict;
+      case "refuse":
+        throw new Refused(verdict);
+      case "invalidate":
+        throw new Invalidated(verdict);
+    }
+  }
+
+  /** Ends every connection; calls under way fail with `GateUnavailable`. */
+  close(): void {
+    this.#closed = true;
+    this.#channel.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  #evaluationId(options: EvaluateOptions): string {
+    const id = options.evaluationId ?? uuidFromRandom(this.#options.random(16));
+    if (!UUID.test(id)) throw new InputError([{ field: "evaluationId", reason: "must be a UUID" }]);
+    return id;
+  }
+
+  #request(context: ContextInput, evaluationId: string, options: EvaluateOptions) {
+    const { audience, atLeast, singleUse } = options;
+    const read = contextFromInput(context, { nowMs: this.#options.clock.nowMs(), unnamedSessionId: evaluationId });
+    return create(EvaluateRequestSchema, {
+      realm: options.realm ?? this.#options.realm ?? "",
+      evaluationId,
+      context: contextToWire(read),
+      ...(audience !== undefined && { audience: [...audience] }),
+      ...(atLeast !== undefined && { atLeast: revisionToWire(atLeast) }),
+      ...(singleUse !== undefined && { singleUse }),
+    });
+  }
+}
+
+function deadlineOf(deadlineMs: number | undefined): number {
+  const ms = deadlineMs ?? DEADLINE_MS_DEFAULT;
+  if (!(ms >= 1 && ms <= DEADLINE_MS_MAX)) {
+    throw new InputError([{ field: "deadlineMs", reason: `must be from 1 to ${DEADLINE_MS_MAX}` }]);
+  }
+  return ms;
+}
+
+/** An input error that the gate found stays one; everything else means that there is no verdict. */
+function failure(error: unknown): InputError | GateUnavailable {
+  if (error instanceof InputError) {
+    return new GateUnavailable("INVALID_RESPONSE", "the answer breaks the contract", { cause: error });
+  }
+  const rpc = rpcError(error);
+  if (rpc.code === "INVALID_ARGUMENT") {
+    return new InputError(rpc.violations.length > 0 ? rpc.violations : [{ field: "", reason: rpc.message }]);
+  }
+  return new GateUnavailable(rpc.code, rpc.message, { cause: rpc });
+}
