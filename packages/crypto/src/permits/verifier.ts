@@ -78,7 +78,7 @@ export class PermitVerifier {
    * permit, its key or the directory is a result.
    */
   async verify(token: Uint8Array, expected: PermitExpectation): Promise<PermitVerification> {
-    checkExpectation(expected);
+    const wantedParams = checkExpectation(expected);
     if (!(token instanceof Uint8Array) || token.length > TOKEN_BYTES_MAX) return invalid("MALFORMED");
     // A copy: the caller may use its buffer again while signatures are checked, and the claims point into it.
     const decoded = decodeToken(new Uint8Array(token));
@@ -87,7 +87,7 @@ export class PermitVerifier {
     const failure =
       (await this.#signatureFailure(decoded, claims, expected.nowMs)) ??
       timeFailure(claims, expected.nowMs, this.#skewMs) ??
-      subjectFailure(claims, expected) ??
+      subjectFailure(claims, expected, wantedParams) ??
       useFailure(claims, expected);
     return failure === undefined ? { kind: "valid", claims } : invalid(failure);
   }
@@ -144,8 +144,8 @@ export class PermitVerifier {
 
 const invalid = (failure: PermitFailureCode): PermitVerification => ({ kind: "invalid", failure });
 
-/** Callers without types forget things; a check that was forgotten must not be a check that passes. */
-function checkExpectation(expected: Partial<PermitExpectation>): void {
+/** The digest of the expected params. Callers without types forget things; what was forgotten must not read as a match. */
+function checkExpectation(expected: Partial<PermitExpectation>): Uint8Array {
   const missing = (what: string) => new CryptoError("EXPECTATION_INVALID", `the expectation has no ${what}`);
   const action: Partial<Action> = expected.action ?? {};
   if (!isName(expected.realm)) throw missing("realm");
@@ -153,6 +153,11 @@ function checkExpectation(expected: Partial<PermitExpectation>): void {
   if (!isName(action.name)) throw missing("action");
   if (!(action.params instanceof Map)) throw missing("params");
   if (!Number.isFinite(expected.nowMs)) throw missing("time");
+  try {
+    return paramsDigest(action.params);
+  } catch (cause) {
+    throw new CryptoError("EXPECTATION_INVALID", "the expected params have no canonical form", { cause });
+  }
 }
 
 const isName = (value: unknown) => typeof value === "string" && value !== "";
@@ -163,13 +168,17 @@ function timeFailure(claims: PermitClaims, nowMs: number, skewMs: number): Permi
   return undefined;
 }
 
-function subjectFailure(claims: PermitClaims, expected: PermitExpectation): PermitFailureCode | undefined {
+function subjectFailure(
+  claims: PermitClaims,
+  expected: PermitExpectation,
+  wantedParams: Uint8Array,
+): PermitFailureCode | undefined {
   const { realm, principalId, action, audience = "" } = expected;
   if (claims.realm !== realm) return "REALM_MISMATCH";
   if (claims.principalId !== principalId) return "PRINCIPAL_MISMATCH";
   if (claims.action !== action.name) return "ACTION_MISMATCH";
   if (claims.resource !== (action.resource ?? "")) return "RESOURCE_MISMATCH";
-  if (!equalBytes(claims.paramsDigest, paramsDigest(action.params))) return "PARAMS_MISMATCH";
+  if (!equalBytes(claims.paramsDigest, wantedParams)) return "PARAMS_MISMATCH";
   const meant = audience === "" ? claims.audience.length === 0 : claims.audience.includes(audience);
   return meant ? undefined : "AUDIENCE_MISMATCH";
 }
