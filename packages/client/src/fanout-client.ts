@@ -9,6 +9,7 @@ import {
   type RevocationSnapshot,
   UnavailableError,
 } from "@kavach/model";
+import { SYSTEM_CLOCK } from "@kavach/system";
 import {
   recordFromWire,
   requiredInstant,
@@ -26,7 +27,8 @@ export interface FanoutClientOptions {
   /** `"host:port"`, `"dns:///name:port"`, or a list of `"host:port"`: any replicas of the fan-out. */
   readonly endpoints: string | readonly string[];
   readonly tls?: TlsOptions;
-  readonly clock: Pick<Clock, "nowMs">;
+  /** Default: this machine's clock. */
+  readonly clock?: Pick<Clock, "nowMs">;
   /** Milliseconds that `head` and `invalidate` may take where the call says nothing else. Default 1000. */
   readonly deadlineMs?: number;
 }
@@ -72,7 +74,7 @@ export class FanoutClient {
 
   constructor(options: FanoutClientOptions) {
     refuseUnknownKeys(options, OPTION_KEYS);
-    const { endpoints, tls, clock, deadlineMs } = options;
+    const { endpoints, tls, clock = SYSTEM_CLOCK, deadlineMs } = options;
     this.#channel = openChannel({
       endpoints,
       clock,

@@ -10,6 +10,7 @@ import {
   type Revision,
   uuidFromRandom,
 } from "@kavach/model";
+import { SYSTEM_CLOCK, SYSTEM_RANDOM } from "@kavach/system";
 import { contextToWire, revisionToWire } from "@kavach/wire";
 import { type Channel, openChannel, type TlsOptions } from "./channel.ts";
 import { GateUnavailable, Invalidated, Refused } from "./errors.ts";
@@ -26,9 +27,10 @@ export interface GateClientOptions {
   readonly deadlineMs?: number;
   /** Realm of every call that names none. Default: the cluster's default realm. */
   readonly realm?: string;
-  /** Evaluation ids are drawn from it. */
-  readonly random: RandomBytes;
-  readonly clock: Pick<Clock, "nowMs">;
+  /** Evaluation ids are drawn from it. Default: the operating system's. */
+  readonly random?: RandomBytes;
+  /** Default: this machine's clock. */
+  readonly clock?: Pick<Clock, "nowMs">;
 }
 
 export interface EvaluateOptions {
@@ -54,6 +56,8 @@ const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 export class GateClient {
   readonly #options: GateClientOptions;
+  readonly #clock: Pick<Clock, "nowMs">;
+  readonly #random: RandomBytes;
   readonly #channel: Channel;
   readonly #gate: GrpcService<typeof GateService>;
   #closed: boolean = false;
@@ -62,8 +66,10 @@ export class GateClient {
   constructor(options: GateClientOptions) {
     refuseUnknownKeys(options, OPTION_KEYS);
     deadlineOf(options.deadlineMs);
-    const { endpoints, tls, clock } = options;
+    const { endpoints, tls, clock = SYSTEM_CLOCK } = options;
     this.#options = options;
+    this.#clock = clock;
+    this.#random = options.random ?? SYSTEM_RANDOM;
     this.#channel = openChannel({
       endpoints,
       clock,
@@ -122,14 +128,14 @@ export class GateClient {
   }
 
   #evaluationId(options: EvaluateOptions): string {
-    const id = options.evaluationId ?? uuidFromRandom(this.#options.random(16));
+    const id = options.evaluationId ?? uuidFromRandom(this.#random(16));
     if (!UUID.test(id)) throw new InputError([{ field: "evaluationId", reason: "must be a UUID" }]);
     return id;
   }
 
   #request(context: ContextInput, evaluationId: string, options: EvaluateOptions) {
     const { audience, atLeast, singleUse } = options;
-    const read = contextFromInput(context, { nowMs: this.#options.clock.nowMs(), unnamedSessionId: evaluationId });
+    const read = contextFromInput(context, { nowMs: this.#clock.nowMs(), unnamedSessionId: evaluationId });
     return create(EvaluateRequestSchema, {
       realm: options.realm ?? this.#options.realm ?? "",
       evaluationId,

@@ -6,6 +6,7 @@ import {
   type RevocationRecord,
   type RevocationSnapshot,
 } from "@kavach/model";
+import { SYSTEM_RANDOM } from "@kavach/system";
 import { RpcError } from "./errors.ts";
 import type { FanoutClient, WatchEvent } from "./fanout-client.ts";
 
@@ -26,10 +27,13 @@ export interface InvalidationWatchOptions {
   readonly listener: WatchListener;
   /** Empty (default): every realm, and then record numbers have no gaps, which is checked. */
   readonly realm?: string;
-  /** Last revision applied; absent: begin with a snapshot. */
-  readonly from?: Revision;
-  /** For the jitter of reconnection. */
-  readonly random: RandomBytes;
+  /**
+   * Last revision applied, asked at each connection. Absent: what this watch has delivered; before the first event, undefined or the
+   * zero revision, it begins with a snapshot.
+   */
+  readonly from?: () => Revision | undefined;
+  /** For the jitter of reconnection. Default: the operating system's. */
+  readonly random?: RandomBytes;
   /** A stream that says nothing for so long counts as broken. Milliseconds; default 3000. */
   readonly silenceMs?: number;
 }
@@ -43,18 +47,23 @@ export class InvalidationWatch {
   readonly #stop = new AbortController();
   readonly #done: Promise<void>;
   #position: Revision | undefined;
+  #connected = false;
   #failures = 0;
 
   /** Starts at once and runs until `stop`. */
   constructor(options: InvalidationWatchOptions) {
     this.#options = options;
-    this.#position = options.from;
     this.#done = this.#run();
   }
 
   /** Last revision that the listener has applied; undefined before the first. */
   get position(): Revision | undefined {
     return this.#position;
+  }
+
+  /** A stream is open and has spoken. */
+  get connected(): boolean {
+    return this.#connected;
   }
 
   /** Resolves when no callback comes any more. */
@@ -82,17 +91,20 @@ export class InvalidationWatch {
     const signal = AbortSignal.any([stream.signal, this.#stop.signal]);
     const silence = setTimeout(() => stream.abort(), silenceMs);
     try {
+      if (this.#options.from !== undefined) this.#position = this.#options.from();
       const from = this.#position;
       for await (const event of client.watch({ realm, ...(from !== undefined && { from }) }, signal)) {
         silence.refresh();
         if (signal.aborted) return;
         this.#apply(event);
+        this.#connected = true;
         this.#failures = 0;
       }
     } catch (error) {
       if (!stream.signal.aborted || this.#stop.signal.aborted) throw error;
       throw new RpcError("DEADLINE_EXCEEDED", `the watch was silent for ${silenceMs} ms`, [], { cause: error });
     } finally {
+      this.#connected = false;
       clearTimeout(silence);
       stream.abort();
     }
@@ -147,7 +159,8 @@ export class InvalidationWatch {
   #backoffMs(): number {
     const ms = Math.min(BACKOFF_MS_MAX, BACKOFF_MS_FIRST * 2 ** Math.min(this.#failures, 10));
     this.#failures += 1;
-    const [byte = 0] = this.#options.random(1);
+    const { random = SYSTEM_RANDOM } = this.#options;
+    const [byte = 0] = random(1);
     return ms / 2 + (ms / 2) * (byte / 255);
   }
 }

@@ -2,35 +2,25 @@
 
 import { fromBinary } from "@bufbuild/protobuf";
 import { BinaryReader, WireType } from "@bufbuild/protobuf/wire";
-import { type Any, AnySchema } from "@bufbuild/protobuf/wkt";
+import { AnySchema, anyUnpack } from "@bufbuild/protobuf/wkt";
+import { googleRpc } from "@kavach/api";
 import type { FieldViolation } from "@kavach/model";
 
-const BAD_REQUEST = "/google.rpc.BadRequest";
-/** google.rpc.Status.details, google.rpc.BadRequest.field_violations, and FieldViolation's field and description. */
+const { BadRequestSchema } = googleRpc;
+/** Number of the field `details` in google.rpc.Status. */
 const STATUS_DETAILS = 3;
-const BAD_REQUEST_VIOLATIONS = 1;
-const VIOLATION_FIELD = 1;
-const VIOLATION_DESCRIPTION = 2;
 
 /** Violations named in a serialised google.rpc.Status (`grpc-status-details-bin`); none where the bytes make no sense. */
 export function violationsIn(status: Uint8Array): FieldViolation[] {
   try {
-    return detailsOf(status)
-      .filter((detail) => detail.typeUrl.endsWith(BAD_REQUEST))
-      .flatMap((detail) => parts(detail.value, BAD_REQUEST_VIOLATIONS).map(readViolation));
+    return parts(status, STATUS_DETAILS)
+      .map((bytes) => anyUnpack(fromBinary(AnySchema, bytes), BadRequestSchema))
+      .flatMap((badRequest) => badRequest?.fieldViolations ?? [])
+      .map(({ field, description }) => ({ field, reason: description }));
   } catch {
     // A status is believed by its code alone; what explains it may be missing.
     return [];
   }
-}
-
-function detailsOf(status: Uint8Array): Any[] {
-  return parts(status, STATUS_DETAILS).map((bytes) => fromBinary(AnySchema, bytes));
-}
-
-function readViolation(bytes: Uint8Array): FieldViolation {
-  const text = (fieldNumber: number) => new TextDecoder().decode(parts(bytes, fieldNumber).at(-1) ?? new Uint8Array());
-  return { field: text(VIOLATION_FIELD), reason: text(VIOLATION_DESCRIPTION) };
 }
 
 /** Every occurrence of one length-delimited field of a message. */
