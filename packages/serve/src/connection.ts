@@ -1,0 +1,40 @@
+/** What is known of one accepted connection, and how a call reaches it. */
+import type { Socket } from "node:net";
+import type { PeerCertificate, TLSSocket } from "node:tls";
+import { createContextKey, type HandlerContext } from "@connectrpc/connect";
+
+export interface Peer {
+  /** Address of the other end as the kernel reports it; empty when it is already gone. */
+  readonly address: string;
+  /** Certificate of the other end, verified against the configured authority; absent without mutual TLS. */
+  readonly certificate: PeerCertificate | undefined;
+}
+
+export interface Connection {
+  readonly peer: Peer;
+  /** Fires once when the connection is told to go away: streams should come to their end, unary calls go on. */
+  readonly retired: AbortSignal;
+}
+
+const NOBODY: Connection = {
+  peer: { address: "", certificate: undefined },
+  retired: new AbortController().signal,
+};
+
+export const connectionKey = createContextKey<Connection>(NOBODY, { description: "connection of the call" });
+
+/** The other end of the connection that a call came on. */
+export function peerOf(context: Pick<HandlerContext, "values">): Peer {
+  return context.values.get(connectionKey).peer;
+}
+
+export function peerOfSocket(socket: Socket | TLSSocket): Peer {
+  return { address: socket.remoteAddress ?? "", certificate: certificateOf(socket) };
+}
+
+function certificateOf(socket: Socket | TLSSocket): PeerCertificate | undefined {
+  if (!("getPeerCertificate" in socket) || !socket.authorized) return undefined;
+  const certificate = socket.getPeerCertificate();
+  // Without a certificate Node answers with an empty object.
+  return Object.keys(certificate).length === 0 ? undefined : certificate;
+}
