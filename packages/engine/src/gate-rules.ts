@@ -112,18 +112,19 @@ const KINDS = {
 type Kind = keyof typeof KINDS;
 
 const invariant = z.unknown().transform((value, context): InvariantRule => {
-  const parsed = Array.isArray(value) ? tuple.safeParse(value) : kindSchema(value)?.safeParse(value);
+  const parsed = schemaOf(value)?.safeParse(value);
   if (parsed?.success) return parsed.data;
-  if (parsed !== undefined) for (const issue of parsed.error.issues) context.addIssue({ ...issue });
-  else addKindIssue(value, context);
+  if (parsed === undefined) addShapeIssue(value, context);
+  else for (const issue of parsed.error.issues) context.addIssue({ ...issue });
   return z.NEVER;
 });
 
 const tuple = z
-  .tuple([nameText, nameText, z.number()], { error: "must be [name, field, max]" })
+  .tuple([nameText, nameText, z.number()])
   .transform(([name, field, max]): InvariantRule => ({ kind: "param_max", name, field, max, required: false }));
 
-function kindSchema(value: unknown): z.ZodType<InvariantRule> | undefined {
+function schemaOf(value: unknown): z.ZodType<InvariantRule> | undefined {
+  if (Array.isArray(value)) return value.length === 3 ? tuple : undefined;
   const kind = kindOf(value);
   return typeof kind === "string" && Object.hasOwn(KINDS, kind) ? KINDS[kind as Kind] : undefined;
 }
@@ -132,9 +133,10 @@ function kindOf(value: unknown): unknown {
   return value !== null && typeof value === "object" ? (value as { readonly kind?: unknown }).kind : undefined;
 }
 
-function addKindIssue(value: unknown, context: z.RefinementCtx): void {
-  if (value === null || typeof value !== "object") {
-    context.addIssue({ code: "custom", message: `must be an object or [name, field, max], is ${shown(value)}` });
+function addShapeIssue(value: unknown, context: z.RefinementCtx): void {
+  if (value === null || typeof value !== "object" || Array.isArray(value)) {
+    const given = Array.isArray(value) ? `a list of ${value.length}` : shown(value);
+    context.addIssue({ code: "custom", message: `must be an object or [name, field, max], is ${given}` });
     return;
   }
   const kind = kindOf(value);

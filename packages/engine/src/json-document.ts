@@ -15,6 +15,8 @@ export function readJson(text: string): SourceDocument {
   let value: unknown;
   try {
     const { body } = parse(text, { mode: "json" });
+    // The parser that keeps positions is lax about control characters in strings; the plain one is not.
+    JSON.parse(text);
     positions.set([], startOf(body));
     value = nodeValue(body, [], positions, faults);
   } catch (error) {
@@ -57,10 +59,12 @@ function startOf(node: { readonly loc: { readonly start: Position } }): Position
 
 function positionOf(error: unknown): Partial<Position> {
   const at = error as Partial<Position>;
-  return typeof at.line === "number" && typeof at.column === "number" ? { line: at.line, column: at.column } : {};
+  if (typeof at.line === "number" && typeof at.column === "number") return { line: at.line, column: at.column };
+  const said = error instanceof Error ? /line (\d+) column (\d+)/.exec(error.message) : null;
+  return said === null ? {} : { line: Number(said[1]), column: Number(said[2]) };
 }
 
 function reasonOf(error: unknown): string {
   if (error instanceof RangeError) return "nested too deeply";
-  return error instanceof Error ? error.message.replace(/ \(\d+:\d+\)$/, "") : "unreadable";
+  return error instanceof Error ? error.message.replace(/ (?:\(\d+:\d+\)|in JSON at position .*)$/, "") : "unreadable";
 }

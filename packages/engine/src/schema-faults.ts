@@ -41,7 +41,7 @@ function issueFaults(issue: Issue, value: unknown, knownKeys: (path: Path) => re
     return [{ ...at, message: issue.message, ...(typeof meant === "string" && { suggestion: meant }) }];
   }
   const given = valueAt(value, path);
-  if (given === undefined) return [{ ...at, message: `key '${String(path.at(-1))}' is missing` }];
+  if (given === undefined && path.length > 0) return [{ ...at, message: `key '${String(path.at(-1))}' is missing` }];
   if (issue.code === "invalid_value") {
     const allowed = issue.values.map(String);
     const meant = typeof given === "string" ? suggest(given, allowed) : undefined;
