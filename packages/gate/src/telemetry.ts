@@ -39,9 +39,8 @@ export function gateMetrics(): GateMetrics {
   const meter = metrics.getMeter("kavach.gate");
   // The Prometheus exporter appends `_total` to a counter's name.
   const verdicts = meter.createCounter("kavach_verdicts", { description: "Verdicts, by kind, code and evaluator" });
-  const duration = meter.createHistogram("kavach_decision_duration", {
+  const duration = meter.createHistogram("kavach_decision_duration_seconds", {
     description: "Time of one decision in the gate",
-    unit: "s",
     advice: {
       explicitBucketBoundaries: [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1],
     },

@@ -28,10 +28,10 @@ const milliseconds = (min: number, max: number) => z.coerce.number().int().min(m
 const SCHEMA = z.strictObject({
   listen: address.prefault("127.0.0.1:4600"),
   admin_listen: address.prefault("127.0.0.1:4601"),
-  policies: z.string().min(1, "must name a policy file"),
+  policies: z.string({ error: "must name a policy file" }).min(1, "must name a policy file"),
   store: z.union([z.literal("memory"), redisUrl]).default("memory"),
   log: redisUrl.optional(),
-  fanout: z.array(address).default([]),
+  fanout: z.array(z.string().min(1)).default([]),
   node_id: z.string().min(1).max(LIMITS.nameBytesMax).optional(),
   insecure: switchValue.default(false),
   tls_cert: z.string().optional(),
@@ -67,7 +67,7 @@ const FLAGS: readonly (readonly [flag: string, description: string])[] = [
   ["--admin-listen <host:port>", "address for /metrics, /livez and /readyz (default 127.0.0.1:4601)"],
   ["--store <url>", "memory, or redis://… shared by all replicas (default memory)"],
   ["--log <url>", "redis://… of the revocation log (default: the store)"],
-  ["--fanout <host:port,…>", "fan-outs to follow; without one the node follows the log itself and cannot invalidate"],
+  ["--fanout <host:port,…>", "fan-outs, or dns:///name:port for all addresses of a name; required with a shared store"],
   ["--node-id <id>", "name of this node (default: random)"],
   ["--keys <file>", "key pair that signs permits; required with a shared store"],
   ["--manifest <file>", "root-signed manifest of public keys; required with a shared store"],
@@ -171,6 +171,10 @@ function relationFaults(config: z.infer<typeof SCHEMA>): string[] {
       if (config[key] === undefined)
         faults.push(`${key}: required with a shared store, so that every replica's permits verify everywhere`);
     }
+    if (config.fanout.length === 0)
+      faults.push(
+        "fanout: required with a shared store; a node neither writes revocations nor hears of them at once without one",
+      );
   } else {
     if (config.log !== undefined) faults.push("log: needs a shared store");
     if (config.fanout.length > 0) faults.push("fanout: needs a shared store");

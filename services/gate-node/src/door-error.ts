@@ -1,6 +1,7 @@
 /** Turns this service's errors into what callers may see. The one place where codes are chosen. */
 import { Code, ConnectError } from "@connectrpc/connect";
 import { GateError } from "@kavach/gate";
+import { InputError } from "@kavach/model";
 import { publicError } from "@kavach/serve";
 
 const CODES = {
@@ -24,4 +25,10 @@ export function atDoor<I, O>(handle: (request: I) => Promise<O>): (request: I) =
       throw doorError(error);
     }
   };
+}
+
+/** Rules of the schema have made sure of it; a message that was never validated must not pass as an empty one. */
+export function required<T>(value: T | undefined, field: string): T {
+  if (value === undefined) throw new InputError([{ field, reason: "value is required" }]);
+  return value;
 }

@@ -15,6 +15,7 @@ import {
 import type { Decision, DecisionRequest, Verdict } from "@kavach/gate";
 import { type Clock, DEFAULT_REALM, type RandomBytes, uuidFromRandom } from "@kavach/model";
 import { contextFromWire, revisionFromWire, revisionToWire, scopeToWire } from "@kavach/wire";
+import { required } from "./door-error.ts";
 
 /** What reading a request takes from outside: the instant of a session that names none, and ids. */
 export interface ReadWorld {

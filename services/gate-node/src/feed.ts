@@ -2,7 +2,7 @@
  * A node's knowledge of revocations in a cluster: follows a fan-out, or the log itself when no fan-out answers, keeps the index, and
  * holds the lease. It asks for the head every fifth of a lease, and is fresh from the instant before it asked once that head is applied.
  */
-import { type Instant, Lease, type RevocationView, readInstant, type StoreClock } from "@kavach/gate";
+import { Lease, type RevocationView, readInstant, type StoreClock } from "@kavach/gate";
 import {
   type Clock,
   compareRevisions,
@@ -20,14 +20,15 @@ import type { Head, RevocationLog } from "@kavach/store";
 export interface FanoutLink {
   /** The head, asked of the log after this question; carries what this node has applied. */
   head(applied: Revision): Promise<Head>;
-  /** Follows the stream, reconnecting by itself from `from()`. */
-  watch(handlers: WatchHandlers): { readonly connected: boolean; close(): void };
+  /** Follows the stream and reconnects by itself, until the link is closed. */
+  watch(handlers: WatchHandlers): { readonly connected: boolean };
 }
 
+/** Events may repeat what was applied before. */
 export interface WatchHandlers {
-  from(): Revision;
   onRecord(record: RevocationRecord): void;
   onResync(snapshot: RevocationSnapshot): void;
+  onBreak(error: unknown): void;
 }
 
 export interface FeedOptions {
@@ -51,7 +52,7 @@ export class Feed implements RevocationView {
   readonly #index = new RevocationIndex();
   readonly #lease: Lease;
   readonly #waiting = new Set<() => void>();
-  #watch: { readonly connected: boolean; close(): void } | undefined;
+  #watch: { readonly connected: boolean } | undefined;
   #stopBell: (() => void) | undefined;
   #timer: NodeJS.Timeout | undefined;
   #reading: Promise<void> | undefined;
@@ -66,9 +67,9 @@ export class Feed implements RevocationView {
   async start(): Promise<void> {
     const { fanout, log } = this.#options;
     this.#watch = fanout.watch({
-      from: () => this.#index.applied,
       onRecord: (record) => this.#apply(() => this.#index.apply(record)),
       onResync: (snapshot) => this.#apply(() => this.#index.merge(snapshot)),
+      onBreak: (error) => this.#options.report(error, "the stream of revocations broke"),
     });
     // While a fan-out is connected its stream is quicker than a read of our own.
     this.#stopBell = log.watch(() => {
@@ -82,7 +83,6 @@ export class Feed implements RevocationView {
     this.#closed = true;
     clearTimeout(this.#timer);
     this.#stopBell?.();
-    this.#watch?.close();
     for (const wake of this.#waiting) wake();
   }
 
@@ -141,7 +141,7 @@ export class Feed implements RevocationView {
       );
     }
     await this.#catchUp(answer.head);
-    this.#grant(asked);
+    this.#lease.grant(asked);
     return answer;
   }
 
@@ -219,9 +219,5 @@ export class Feed implements RevocationView {
   #apply(change: () => void): void {
     change();
     for (const wake of this.#waiting) wake();
-  }
-
-  #grant(asked: Instant): void {
-    this.#lease.grant(asked);
   }
 }

@@ -14,16 +14,15 @@ import { serve } from "./server.ts";
 import { openState } from "./state.ts";
 import { openTelemetry } from "./telemetry.ts";
 
-
 /** How long calls under way may take to end after SIGTERM, milliseconds. */
 const DRAIN_MS = 20_000;
 
 async function main(): Promise<void> {
   const config = readConfig(process.argv);
-  const log = pino({ level: config.log_level, base: undefined });
+  const log = pino({ level: config.log_level, base: null });
   const report = (error: unknown, what: string) => log.warn({ err: error }, what);
-  const exporter = openTelemetry();
   const nodeId = config.node_id ?? uuidFromRandom(randomBytes(16));
+  const exporter = openTelemetry(nodeId);
   const policies = openPolicyBook(config);
   const keys = await openKeys(config, SYSTEM_CLOCK);
   const audit = await openAudit(config);

@@ -11,10 +11,10 @@ import {
   VerifyPermitResponseSchema,
 } from "@kavach/api";
 import type { PermitExpectation, PermitResult, Permits } from "@kavach/gate";
-import { DEFAULT_REALM, InputError } from "@kavach/model";
+import { DEFAULT_REALM } from "@kavach/model";
 import { validated } from "@kavach/serve";
 import { actionFromWire } from "@kavach/wire";
-import { atDoor } from "./door-error.ts";
+import { atDoor, required } from "./door-error.ts";
 
 export function permitService(permits: Permits): ServiceImpl<typeof PermitService> {
   return {
@@ -32,12 +32,11 @@ export function permitService(permits: Permits): ServiceImpl<typeof PermitServic
 }
 
 function readExpectation({ realm, expected }: Pick<VerifyPermitRequest, "realm" | "expected">): PermitExpectation {
-  if (expected?.action === undefined) throw new InputError([{ field: "expected.action", reason: "value is required" }]);
   return {
     realm: realm === "" ? DEFAULT_REALM : realm,
-    principalId: expected.principalId,
-    action: actionFromWire(expected.action, "expected.action"),
-    audience: expected.audience,
+    principalId: required(expected, "expected").principalId,
+    action: actionFromWire(required(expected?.action, "expected.action"), "expected.action"),
+    audience: required(expected, "expected").audience,
   };
 }
 

@@ -1,18 +1,19 @@
 /** Loads the policy file and the gate's rules into a book. A fault names file, policy, path, key and a suggestion. */
 import { readFileSync } from "node:fs";
 import { sha256 } from "@kavach/crypto";
-import { compileGateRules, type GateRules, loadPolicySet, type PolicySet } from "@kavach/engine";
+import { compileGateRules, type GateRuleOptions, loadPolicySet, type PolicySet } from "@kavach/engine";
 import { PolicyBook } from "@kavach/gate";
 import { DEFAULT_REALM } from "@kavach/model";
 import { type Config, ConfigError } from "./config.ts";
 
 export function openPolicyBook(config: Config): PolicyBook {
+  // The file spells settings with underscores; the engine's own schema judges what they say.
   const rules = compileGateRules({
     ...(config.invariants !== undefined && { invariants: config.invariants }),
-    ...(config.drift !== undefined && { drift: config.drift }),
+    ...(config.drift !== undefined && { drift: camelKeys(config.drift) }),
     ...(config.enable_drift !== undefined && { enableDrift: config.enable_drift }),
     ...(config.max_session_actions !== undefined && { maxSessionActions: config.max_session_actions }),
-  }) as GateRules;
+  } as GateRuleOptions);
   const nothing = loadPolicySet({ format: "object", value: { policies: [] } }, sha256);
   const set = loadPolicyFile(config.policies);
   return new PolicyBook({ set: nothing, rules }, new Map([[DEFAULT_REALM, { set, rules }]]));
@@ -26,4 +27,13 @@ function loadPolicyFile(file: string): PolicySet {
     throw new ConfigError(`policies: cannot read ${file}: ${(error as NodeJS.ErrnoException).code ?? "error"}`);
   }
   return loadPolicySet({ format: file.endsWith(".json") ? "json" : "toml", text, file }, sha256);
+}
+
+function camelKeys(settings: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(settings).map(([key, value]) => [
+      key.replaceAll(/_([a-z])/g, (_, letter: string) => letter.toUpperCase()),
+      value,
+    ]),
+  );
 }

@@ -33,7 +33,15 @@ export async function serve(
     if (!health.serving) return "draining";
     return state.revocations.staleForMs() === undefined ? true : "revocation state is not fresh";
   };
-  const admin = await startAdminServer({ ...config.admin_listen, isLive: () => true, isReady, exporter });
+  const onInternalError = (error: unknown, method: string) => report(error, `${method} failed`);
+  const admin = await startAdminServer({
+    ...config.admin_listen,
+    isLive: () => true,
+    isReady,
+    metrics: exporter,
+    health: new HealthState(),
+    onInternalError,
+  });
   const main = await startServer({
     ...config.listen,
     ...tlsOf(config),
@@ -47,7 +55,7 @@ export async function serve(
     hot: [GateService.method.evaluate, PermitService.method.verifyPermit, PermitService.method.redeemPermit],
     fastPath: config.fast_path,
     health,
-    onInternalError: (error, method) => report(error, `${method} failed`),
+    onInternalError,
   });
   health.setServing(true);
   return { main, admin, health };

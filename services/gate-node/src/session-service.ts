@@ -20,7 +20,7 @@ import { DEFAULT_REALM } from "@kavach/model";
 import { validated } from "@kavach/serve";
 import type { StoredSession } from "@kavach/store";
 import { environmentFromWire, principalFromWire, revisionToWire, sessionToWire } from "@kavach/wire";
-import { atDoor } from "./door-error.ts";
+import { atDoor, required } from "./door-error.ts";
 
 const realmOf = (request: { realm: string }) => (request.realm === "" ? DEFAULT_REALM : request.realm);
 
@@ -28,8 +28,8 @@ export function sessionService(sessions: Sessions): ServiceImpl<typeof SessionSe
   return {
     openSession: atDoor(async (request) => {
       validated(OpenSessionRequestSchema, request);
-      const principal = principalFromWire(request.principal, "principal");
-      const origin = environmentFromWire(request.environment, "environment");
+      const principal = principalFromWire(required(request.principal, "principal"), "principal");
+      const origin = request.environment === undefined ? {} : environmentFromWire(request.environment);
       const session = await sessions.open(realmOf(request), principal, origin);
       return create(OpenSessionResponseSchema, { session: writeSession(session) });
     }),

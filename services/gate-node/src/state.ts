@@ -2,7 +2,7 @@
 import { EmbeddedView, type RevocationView, StoreClock } from "@kavach/gate";
 import type { Clock, InvalidationScope, Revision } from "@kavach/model";
 import { MemoryRevocationLog, MemoryStore, type Store } from "@kavach/store";
-import { RedisRevocationLog, RedisStore } from "@kavach/store-redis";
+import { SYSTEM_RANDOM } from "@kavach/system";
 import type { Config } from "./config.ts";
 import { openFanoutLink } from "./fanout-link.ts";
 import { Feed } from "./feed.ts";
@@ -52,9 +52,17 @@ async function openCluster(
   clock: Clock,
   report: (error: unknown, what: string) => void,
 ): Promise<State> {
+  // Loaded only where it is used: an embedded gate needs no client of Redis.
+  const { RedisRevocationLog, RedisStore } = await import("@kavach/store-redis");
   const store = await RedisStore.fromUrl(storeUrl, { commandTimeoutMs: config.store_timeout_ms });
   const log = await RedisRevocationLog.fromUrl(config.log ?? storeUrl, {});
-  const fanout = openFanoutLink(config, nodeId);
+  const fanout = openFanoutLink({
+    endpoints: config.fanout,
+    nodeId,
+    clock,
+    random: SYSTEM_RANDOM,
+    leaseMs: config.lease_ms,
+  });
   const storeClock = new StoreClock(clock);
   const feed = new Feed({ fanout, log, clock, storeClock, leaseMs: config.lease_ms, report });
   await feed.start();
@@ -65,7 +73,7 @@ async function openCluster(
     clock: storeClock,
     close: async () => {
       feed.close();
-      fanout.close();
+      await fanout.close();
       await log.close();
       await store.close();
     },

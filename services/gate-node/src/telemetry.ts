@@ -1,11 +1,13 @@
 /** The metrics of this process: OpenTelemetry's SDK with a Prometheus reader, made once, before anything measures. */
 import { metrics } from "@opentelemetry/api";
 import { PrometheusExporter } from "@opentelemetry/exporter-prometheus";
+import { resourceFromAttributes } from "@opentelemetry/resources";
 import { MeterProvider } from "@opentelemetry/sdk-metrics";
 
 /** Sets the global meter provider; the exporter answers /metrics. */
-export function openTelemetry(): PrometheusExporter {
+export function openTelemetry(nodeId: string): PrometheusExporter {
   const exporter = new PrometheusExporter({ preventServerStart: true });
-  metrics.setGlobalMeterProvider(new MeterProvider({ readers: [exporter] }));
+  const resource = resourceFromAttributes({ "service.name": "kavach-gate-node", "service.instance.id": nodeId });
+  metrics.setGlobalMeterProvider(new MeterProvider({ resource, readers: [exporter] }));
   return exporter;
 }
