@@ -9,6 +9,7 @@ import type { KavachKeyPair } from "../keys/key-pair.ts";
 import {
   bundleFromJson,
   bundleToJson,
+  checkedBundle,
   expiresAtMsOf,
   keyIdOf,
   type PublicKeyBundle,
@@ -67,13 +68,14 @@ export async function buildSignedManifest(
   if (expiresAtMs > expiresAtMsOf(root.publicKeys())) {
     throw new CryptoError("KEY_EXPIRES_FIRST", "the manifest would outlive its root key");
   }
-  expectDistinct(bundles);
+  const checked = bundles.map(checkedBundle);
+  expectDistinct(checked);
   const unsigned = {
     format: DOMAINS.manifest,
     version,
     expires_at: instantText(expiresAtMs),
     suite,
-    bundles: bundles.map(bundleToJson),
+    bundles: checked.map(bundleToJson),
   };
   const signature = await signWithSuite(suite, DOMAINS.manifest, root, utf8(canonicalJson(unsigned)));
   const signatures = { ml_dsa_65: toBase64(signature.mlDsa), ed25519: toBase64(signature.ed25519) };
