@@ -1,9 +1,10 @@
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { PermitClaimsSchema, SignedPermitSchema } from "@kavach/api";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { SUITES } from "../algorithms.ts";
 import { PublicKeyDirectory } from "../directory/directory.ts";
 import { keyIdOf } from "../keys/public-key-bundle.ts";
+import { provider } from "../provider.ts";
 import { claimsOf, clockAt, EXPIRES_MS, expectationOf, generate, NOW_MS } from "./permit-fixture.ts";
 import { PermitSigner } from "./signer.ts";
 import { PermitVerifier } from "./verifier.ts";
@@ -62,6 +63,48 @@ describe("PermitSigner", () => {
     const later = Promise.all([2, 3, 4].map((i) => signer.seal(claimsOf({}, i))));
     expect(headSizes([await lone])).toEqual([1]);
     expect(headSizes(await later)).toEqual([3, 3, 3]);
+  });
+
+  it("signs beside a signature that takes longer than batchWaitMs, but never three at once", async () => {
+    vi.useFakeTimers();
+    const open: (() => void)[] = [];
+    const real = provider.signInBackground.bind(provider);
+    const slow = vi.spyOn(provider, "signInBackground").mockImplementation(async (...parts) => {
+      await new Promise<void>((resolve) => open.push(resolve));
+      return await real(...parts);
+    });
+    try {
+      const signer = new PermitSigner({ keyPair, clock, batchWaitMs: 5 });
+      const first = signer.seal(claimsOf({}, 1));
+      await vi.advanceTimersByTimeAsync(0);
+      const second = signer.seal(claimsOf({}, 2));
+      await vi.advanceTimersByTimeAsync(4);
+      expect(open).toHaveLength(1);
+      await vi.advanceTimersByTimeAsync(1);
+      expect(open).toHaveLength(2);
+      const third = signer.seal(claimsOf({}, 3));
+      await vi.advanceTimersByTimeAsync(1000);
+      expect(open).toHaveLength(2);
+      open[0]?.();
+      open[1]?.();
+      expect(headSizes(await Promise.all([first, second]))).toEqual([1, 1]);
+      expect(open).toHaveLength(3);
+      open[2]?.();
+      expect(headSizes([await third])).toEqual([1]);
+      expect(vi.getTimerCount()).toBe(0);
+    } finally {
+      slow.mockRestore();
+      vi.useRealTimers();
+    }
+  });
+
+  it("fails the batch, and only that, when the provider cannot sign", async () => {
+    const signer = new PermitSigner({ keyPair, clock });
+    const failing = vi.spyOn(provider, "signInBackground").mockRejectedValueOnce(new Error("no entropy"));
+    const lost = await Promise.allSettled([1, 2].map((i) => signer.seal(claimsOf({}, i))));
+    expect(lost).toMatchObject([{ reason: { code: "SIGNING_FAILED" } }, { reason: { code: "SIGNING_FAILED" } }]);
+    expect(headSizes([await signer.seal(claimsOf())])).toEqual([1]);
+    failing.mockRestore();
   });
 
   it("cuts batches at batchMax", async () => {
