@@ -3,7 +3,7 @@ export { type AwaitOptions, awaitCondition } from "./await-condition.ts";
 export { type Backend, backendFromEnvironment, imageFromEnvironment } from "./backend.ts";
 export { Child, type ChildSpec } from "./child.ts";
 export { type Cluster, type ClusterNode, type ClusterOptions, type ServiceNode, startCluster } from "./cluster.ts";
-export type { ClusterFileName, ClusterFiles } from "./cluster-files.ts";
+export { type ClusterFileName, type ClusterFiles, makeClusterFiles } from "./cluster-files.ts";
 export { type GateProcess, type GateProcessOptions, startGateProcess } from "./gate-process.ts";
 export { freePorts } from "./ports.ts";
 export { REPO, type Tool, toolPath } from "./tool-paths.ts";
