@@ -119,118 +119,117 @@ function oneCondition(condition: unknown): PolicySource {
 const P = "policies[0]";
 const C = `${P}.conditions[0]`;
 
-describe("faults", () => {
-  test.each<readonly [PolicySource, Partial<PolicyFault>]>([
-    [
-      { format: "object", value: [] },
-      { path: "", message: "must be an object, is a list" },
-    ],
-    [
-      { format: "object", value: null },
-      { path: "", message: "must be an object, is null" },
-    ],
-    [
-      { format: "object", value: undefined },
-      { path: "", message: "must be an object, is undefined" },
-    ],
-    [
-      { format: "object", value: { polices: [] } },
-      { path: "polices", key: "polices", suggestion: "policies" },
-    ],
-    [
-      { format: "object", value: { policies: {} } },
-      { path: "policies", message: "must be a list, is an object" },
-    ],
-    [
-      { format: "object", value: { policies: [], policy: [] } },
-      { path: "policy", key: "policy" },
-    ],
-    [
-      { format: "object", value: { policies: [["p", "permit", []]] } },
-      { path: P, message: "must be an object, is a list" },
-    ],
-    [onePolicy({ name: undefined }), { path: `${P}.name`, key: "name", message: "key 'name' is missing" }],
-    [onePolicy({ name: "" }), { path: `${P}.name`, message: "must be 1 to 256 bytes, is 0" }],
-    [onePolicy({ name: "é".repeat(129) }), { path: `${P}.name`, message: "must be 1 to 256 bytes, is 258" }],
-    [onePolicy({ name: "a\u0000" }), { path: `${P}.name`, message: "must not contain control characters" }],
-    [onePolicy({ name: "\ud800" }), { path: `${P}.name`, message: "must be well-formed Unicode" }],
-    [onePolicy({ effect: "Permit" }), { path: `${P}.effect`, policy: "p", key: "effect", suggestion: "permit" }],
-    [onePolicy({ description: null }), { path: `${P}.description`, message: "must be a string, is null" }],
-    [onePolicy({ priority: -1 }), { path: `${P}.priority`, message: "must be at least 0, is -1" }],
-    [onePolicy({ priority: 2 ** 32 }), { path: `${P}.priority`, message: "must be at most 4294967295, is 4294967296" }],
-    [onePolicy({ priority: 1.5 }), { path: `${P}.priority`, message: "must be a whole number, is 1.5" }],
-    [onePolicy({ conditons: [] }), { path: `${P}.conditons`, key: "conditons", policy: "p", suggestion: "conditions" }],
-    [
-      onePolicy(JSON.parse('{"__proto__": 1}')),
-      { path: `${P}.__proto__`, key: "__proto__", message: "unknown key '__proto__'" },
-    ],
-    [oneCondition({}), { path: C }],
-    [oneCondition({ action: "a", resource: "b" }), { path: C }],
-    [oneCondition("action"), { path: C, message: "must be an object with exactly one key, is 'action'" }],
-    [oneCondition({ acton: "a" }), { path: `${C}.acton`, key: "acton", suggestion: "action" }],
-    [oneCondition({ constructor: "a" }), { path: `${C}.constructor`, message: "unknown condition 'constructor'" }],
-    [oneCondition({ identity_kind: "agnet" }), { path: `${C}.identity_kind`, suggestion: "agent" }],
-    [oneCondition({ identity_role: ["a"] }), { path: `${C}.identity_role`, message: "must be a string, is a list" }],
-    [
-      oneCondition({ param_max: { field: "x", max: "1" } }),
-      { path: `${C}.param_max.max`, message: "must be a finite number, is '1'" },
-    ],
-    [oneCondition({ param_max: { field: "x", max: Number.NaN } }), { path: `${C}.param_max.max` }],
-    [oneCondition({ param_max: { field: "x" } }), { path: `${C}.param_max.max`, message: "key 'max' is missing" }],
-    [
-      oneCondition({ param_max: { field: "x", max: 1, feild: 2 } }),
-      { path: `${C}.param_max.feild`, suggestion: "field" },
-    ],
-    [
-      oneCondition({ param_in: { field: "x", values: [1] } }),
-      { path: `${C}.param_in.values[0]`, message: "must be a string, is 1" },
-    ],
-    [
-      oneCondition({ rate_limit: { max: 0, window: "1h" } }),
-      { path: `${C}.rate_limit.max`, message: "must be at least 1, is 0" },
-    ],
-    [
-      oneCondition({ rate_limit: { max: 1, window: "31d" } }),
-      { path: `${C}.rate_limit.window`, message: "must be at most 30d" },
-    ],
-    [
-      oneCondition({ rate_limit: { max: 1, window: "0s" } }),
-      { path: `${C}.rate_limit.window`, message: "a duration of zero" },
-    ],
-    [
-      oneCondition({ rate_limit: { max: 1, window: 60 } }),
-      { path: `${C}.rate_limit.window`, message: "must be a string, is 60" },
-    ],
-    [
-      oneCondition({ rate_limit: { max: 1, window: "1h", count: "attempt" } }),
-      { path: `${C}.rate_limit.count`, suggestion: "attempts" },
-    ],
-    [oneCondition({ session_age_max: "1h30m" }), { path: `${C}.session_age_max`, policy: "p", key: "session_age_max" }],
-    [oneCondition({ time_window: "9:00-18:00" }), { path: `${C}.time_window` }],
-    [
-      oneCondition({ time_window: "09:00-18:00 Asia/Kolkatta" }),
-      { path: `${C}.time_window`, suggestion: "Asia/Kolkata" },
-    ],
-    [
-      onePolicy({ effect: "refuse", conditions: [{ rate_limit: { max: 1, window: "1h" } }] }),
-      { path: `${C}.rate_limit` },
-    ],
-  ])("%j", (source, fault) => {
-    const faults = faultsOf(source);
-    expect(faults).toHaveLength(1);
-    expect(faults[0]).toMatchObject(fault);
-  });
+test.each<readonly [PolicySource, Partial<PolicyFault>]>([
+  [
+    { format: "object", value: [] },
+    { path: "", message: "must be an object, is a list" },
+  ],
+  [
+    { format: "object", value: null },
+    { path: "", message: "must be an object, is null" },
+  ],
+  [
+    { format: "object", value: undefined },
+    { path: "", message: "must be an object, is undefined" },
+  ],
+  [
+    { format: "object", value: { polices: [] } },
+    { path: "polices", key: "polices", suggestion: "policies" },
+  ],
+  [
+    { format: "object", value: { policies: {} } },
+    { path: "policies", message: "must be a list, is an object" },
+  ],
+  [
+    { format: "object", value: { policies: [], policy: [] } },
+    { path: "policy", key: "policy" },
+  ],
+  [
+    { format: "object", value: { policies: [["p", "permit", []]] } },
+    { path: P, message: "must be an object, is a list" },
+  ],
+  [onePolicy({ name: undefined }), { path: `${P}.name`, key: "name", message: "key 'name' is missing" }],
+  [onePolicy({ name: "" }), { path: `${P}.name`, message: "must be 1 to 256 bytes, is 0" }],
+  [onePolicy({ name: "é".repeat(129) }), { path: `${P}.name`, message: "must be 1 to 256 bytes, is 258" }],
+  [onePolicy({ name: "a\u0000" }), { path: `${P}.name`, message: "must not contain control characters" }],
+  [onePolicy({ name: "\ud800" }), { path: `${P}.name`, message: "must be well-formed Unicode" }],
+  [onePolicy({ effect: "Permit" }), { path: `${P}.effect`, policy: "p", key: "effect", suggestion: "permit" }],
+  [onePolicy({ description: null }), { path: `${P}.description`, message: "must be a string, is null" }],
+  [onePolicy({ priority: -1 }), { path: `${P}.priority`, message: "must be at least 0, is -1" }],
+  [onePolicy({ priority: 2 ** 32 }), { path: `${P}.priority`, message: "must be at most 4294967295, is 4294967296" }],
+  [onePolicy({ priority: 1.5 }), { path: `${P}.priority`, message: "must be a whole number, is 1.5" }],
+  [onePolicy({ conditons: [] }), { path: `${P}.conditons`, key: "conditons", policy: "p", suggestion: "conditions" }],
+  [
+    onePolicy(JSON.parse('{"__proto__": 1}')),
+    { path: `${P}.__proto__`, key: "__proto__", message: "unknown key '__proto__'" },
+  ],
+  [oneCondition({}), { path: C }],
+  [oneCondition({ action: "a", resource: "b" }), { path: C }],
+  [oneCondition("action"), { path: C, message: "must be an object with exactly one key, is 'action'" }],
+  [oneCondition({ acton: "a" }), { path: `${C}.acton`, key: "acton", suggestion: "action" }],
+  [oneCondition({ constructor: "a" }), { path: `${C}.constructor`, message: "unknown condition 'constructor'" }],
+  [oneCondition({ identity_kind: "agnet" }), { path: `${C}.identity_kind`, suggestion: "agent" }],
+  [oneCondition({ identity_role: ["a"] }), { path: `${C}.identity_role`, message: "must be a string, is a list" }],
+  [
+    oneCondition({ param_max: { field: "x", max: "1" } }),
+    { path: `${C}.param_max.max`, message: "must be a finite number, is '1'" },
+  ],
+  [oneCondition({ param_max: { field: "x", max: Number.NaN } }), { path: `${C}.param_max.max` }],
+  [oneCondition({ param_max: { field: "x" } }), { path: `${C}.param_max.max`, message: "key 'max' is missing" }],
+  [
+    oneCondition({ param_max: { field: "x", max: 1, feild: 2 } }),
+    { path: `${C}.param_max.feild`, suggestion: "field" },
+  ],
+  [
+    oneCondition({ param_in: { field: "x", values: [1] } }),
+    { path: `${C}.param_in.values[0]`, message: "must be a string, is 1" },
+  ],
+  [
+    oneCondition({ rate_limit: { max: 0, window: "1h" } }),
+    { path: `${C}.rate_limit.max`, message: "must be at least 1, is 0" },
+  ],
+  [
+    oneCondition({ rate_limit: { max: 1, window: "31d" } }),
+    { path: `${C}.rate_limit.window`, message: "must be at most 30d" },
+  ],
+  [
+    oneCondition({ rate_limit: { max: 1, window: "0s" } }),
+    { path: `${C}.rate_limit.window`, message: "a duration of zero" },
+  ],
+  [
+    oneCondition({ rate_limit: { max: 1, window: 60 } }),
+    { path: `${C}.rate_limit.window`, message: "must be a string, is 60" },
+  ],
+  [
+    oneCondition({ rate_limit: { max: 1, window: "1h", count: "attempt" } }),
+    { path: `${C}.rate_limit.count`, suggestion: "attempts" },
+  ],
+  [oneCondition({ session_age_max: "1h30m" }), { path: `${C}.session_age_max`, policy: "p", key: "session_age_max" }],
+  [oneCondition({ time_window: "9:00-18:00" }), { path: `${C}.time_window` }],
+  [
+    oneCondition({ time_window: "09:00-18:00 Asia/Kolkatta" }),
+    { path: `${C}.time_window`, suggestion: "Asia/Kolkata" },
+  ],
+  [
+    onePolicy({ effect: "refuse", conditions: [{ rate_limit: { max: 1, window: "1h" } }] }),
+    { path: `${C}.rate_limit` },
+  ],
+])("%j", (source, fault) => {
+  const faults = faultsOf(source);
+  expect(faults).toHaveLength(1);
+  expect(faults[0]).toMatchObject(fault);
+});
 
-  test("names are unique", () => {
-    const twice = { name: "p", effect: "permit", conditions: [] };
-    const faults = faultsOf({ format: "object", value: { policies: [twice, twice] } });
-    expect(faults).toEqual([
-      { path: "policies[1].name", policy: "p", key: "name", message: "name 'p' is taken by policies[0]" },
-    ]);
-  });
+test("names are unique", () => {
+  const twice = { name: "p", effect: "permit", conditions: [] };
+  const faults = faultsOf({ format: "object", value: { policies: [twice, twice] } });
+  expect(faults).toEqual([
+    { path: "policies[1].name", policy: "p", key: "name", message: "name 'p' is taken by policies[0]" },
+  ]);
+});
 
-  test("every fault at once, each with file, line, column, policy, path, key and suggestion", () => {
-    const text = `[[policy]]
+test("every fault at once, each with file, line, column, policy, path, key and suggestion", () => {
+  const text = `[[policy]]
 name = "a"
 effect = "permit"
 efect = 3
@@ -243,19 +242,18 @@ name = "a"
 effect = "permit"
 conditions = []
 `;
-    expect(
-      faultsOf({ format: "toml", text, file: "p.toml" }).toSorted((a, b) => (a.line ?? 0) - (b.line ?? 0)),
-    ).toMatchObject([
-      { file: "p.toml", line: 4, column: 1, policy: "a", path: "policy[0].efect", key: "efect", suggestion: "effect" },
-      { line: 6, column: 5, policy: "a", path: "policy[0].conditions[0].identity_knd", suggestion: "identity_kind" },
-      { line: 7, column: 29, policy: "a", path: "policy[0].conditions[1].rate_limit.window", key: "window" },
-      { line: 10, column: 1, policy: "a", path: "policy[1].name", key: "name" },
-    ]);
-    const file = { format: "toml", text, file: "p.toml" } as const;
-    expect(() => load(file)).toThrow(
-      "p.toml:4:1: policy 'a': policy[0].efect: unknown key 'efect', did you mean 'effect'?",
-    );
-  });
+  expect(
+    faultsOf({ format: "toml", text, file: "p.toml" }).toSorted((a, b) => (a.line ?? 0) - (b.line ?? 0)),
+  ).toMatchObject([
+    { file: "p.toml", line: 4, column: 1, policy: "a", path: "policy[0].efect", key: "efect", suggestion: "effect" },
+    { line: 6, column: 5, policy: "a", path: "policy[0].conditions[0].identity_knd", suggestion: "identity_kind" },
+    { line: 7, column: 29, policy: "a", path: "policy[0].conditions[1].rate_limit.window", key: "window" },
+    { line: 10, column: 1, policy: "a", path: "policy[1].name", key: "name" },
+  ]);
+  const file = { format: "toml", text, file: "p.toml" } as const;
+  expect(() => load(file)).toThrow(
+    "p.toml:4:1: policy 'a': policy[0].efect: unknown key 'efect', did you mean 'effect'?",
+  );
 });
 
 describe("texts", () => {
