@@ -36,7 +36,7 @@ export function door(onInternalError: OnInternalError): Interceptor {
 /** An implementation that does not watch its signal must not hold the caller past the deadline. */
 function unlessAborted<T>(answer: Promise<T>, signal: UnaryRequest["signal"]): Promise<T> {
   return new Promise((resolve, reject) => {
-    const abort = () => reject(signal.reason);
+    const abort = () => reject(signal.reason instanceof ConnectError ? signal.reason : callerGone());
     if (signal.aborted) abort();
     signal.addEventListener("abort", abort, { once: true });
     answer
@@ -96,6 +96,10 @@ async function* shown<T>(
     if (!ended()) throw reported(error, path, onInternalError);
   }
   if (ended()) throw shuttingDown();
+}
+
+export function callerGone(): ConnectError {
+  return new ConnectError("the caller is gone", Code.Canceled);
 }
 
 export function shuttingDown(): ConnectError {

@@ -1,12 +1,13 @@
 /** Answers pages: whole bounded body in, one answer out, within the server's deadline. */
 import type { ServerResponse } from "node:http";
-import { Code, ConnectError } from "@connectrpc/connect";
+import { Code } from "@connectrpc/connect";
 import type { NodeRequest, NodeResponse } from "./connect-path.ts";
 import type { Connection } from "./connection.ts";
-import { type OnInternalError, reported } from "./door.ts";
+import { callerGone, type OnInternalError, reported } from "./door.ts";
 import type { ServeLimits } from "./limits.ts";
 import { type Page, type PageAnswer, plain } from "./pages.ts";
 import { deadlineExceeded } from "./public-error.ts";
+import { headersOf } from "./request-headers.ts";
 import { timely } from "./timely.ts";
 
 const STATUS: Readonly<Partial<Record<Code, number>>> = {
@@ -60,12 +61,12 @@ async function pageAnswer(
   if (body === undefined) return TOO_LARGE;
   const aborted = new AbortController();
   const late = setTimeout(() => aborted.abort(deadlineExceeded()), timerMs(limits.deadlineMs));
-  const gone = () => aborted.abort(new ConnectError("the caller is gone", Code.Canceled));
+  const gone = () => aborted.abort(callerGone());
   response.once("close", gone);
   try {
     return await Promise.race([
       page.answer({
-        headers: headersOf(request),
+        headers: headersOf(request.headers),
         query: request.url?.split("?").slice(1).join("?") ?? "",
         body,
         peer: connection.peer,
@@ -89,15 +90,6 @@ async function bodyOf(request: NodeRequest, bytesMax: number, deadlineMs: number
     chunks.push(chunk);
   }
   return Buffer.concat(chunks, size);
-}
-
-function headersOf(request: NodeRequest): Headers {
-  const headers = new Headers();
-  for (const [name, value] of Object.entries(request.headers)) {
-    if (name.startsWith(":") || value === undefined) continue;
-    for (const one of Array.isArray(value) ? value : [value]) headers.append(name, one);
-  }
-  return headers;
 }
 
 function rejection(signal: AbortSignal): Promise<never> {

@@ -3,8 +3,8 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { googleRpc } from "@kavach/api";
 import { type FieldViolation, InputError, UnavailableError } from "@kavach/model";
 
-/** Violations beyond this many are not listed: headers of answers have a size that clients bound. */
-const VIOLATIONS_MAX = 32;
+/** Violations beyond this many are not listed, and texts are cut: trailers must stay below the 8 KiB that clients accept. */
+const VIOLATIONS_MAX = 16;
 
 const UNAVAILABLE_TEXT = {
   STORE_UNAVAILABLE: "the store is unavailable",
@@ -38,10 +38,10 @@ function badRequest(violations: readonly FieldViolation[], cause: InputError): C
   const more = violations.length > VIOLATIONS_MAX ? `; and ${violations.length - VIOLATIONS_MAX} more` : "";
   const text = listed.map(({ field, description }) => `${field}: ${description}`).join("; ");
   const detail = { desc: googleRpc.BadRequestSchema, value: { fieldViolations: listed } };
-  return new ConnectError(clipped(text, 1024) + more, Code.InvalidArgument, undefined, [detail], cause);
+  return new ConnectError(clipped(text, 512) + more, Code.InvalidArgument, undefined, [detail], cause);
 }
 
 /** Field paths can carry a caller's own map keys, so their length is the caller's. */
-function clipped(text: string, length = 256): string {
+function clipped(text: string, length = 128): string {
   return text.length <= length ? text : `${text.slice(0, length).toWellFormed()}…`;
 }

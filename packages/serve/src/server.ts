@@ -13,9 +13,11 @@ import type { DescMethodUnary } from "@bufbuild/protobuf";
 import type { Interceptor } from "@connectrpc/connect";
 import { type ConnectPath, connectPath } from "./connect-path.ts";
 import { Connections } from "./connections.ts";
-import type { OnInternalError } from "./door.ts";
+import { type OnInternalError, reported } from "./door.ts";
+import { type FastPath, fastPath } from "./fast-path.ts";
 import { type HealthState, healthService } from "./health.ts";
-import { type ServeLimits, serveLimits } from "./limits.ts";
+import { type HotMethod, hotMethod } from "./hot-method.ts";
+import { pathOf, requestBytesMaxOf, type ServeLimits, serveLimits } from "./limits.ts";
 import { listen, type TlsFiles } from "./listener.ts";
 import { EventLoopDelay, overloaded } from "./overload.ts";
 import type { Page } from "./pages.ts";
@@ -57,11 +59,11 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const limits = serveLimits(options.limits);
   const loop = new EventLoopDelay(limits.eventLoopDelayMsMax);
   const connections = new Connections(limits);
-  const path = routes(options, limits, () => {
+  const { connect, fast } = paths(options, limits, () => {
     if (loop.overloaded) throw overloaded();
   });
-  const http1 = http1Server(limits, connections, path);
-  const http2 = http2Server(limits, connections, path, options.onInternalError);
+  const http1 = http1Server(limits, connections, connect);
+  const http2 = http2Server(limits, connections, { connect, fast }, options.onInternalError);
   const listener = await listen({
     ...options,
     limits,
@@ -92,20 +94,32 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   };
 }
 
-function routes(options: ServerOptions, limits: ServeLimits, admit: () => void): ConnectPath {
+interface Paths {
+  readonly connect: ConnectPath;
+  readonly fast: FastPath;
+}
+
+function paths(options: ServerOptions, limits: ServeLimits, admit: () => void): Paths {
+  const { services, interceptors = [], onInternalError } = options;
   const health = healthService(
     options.health,
-    options.services.map(({ desc }) => desc.typeName),
+    services.map(({ desc }) => desc.typeName),
   );
-  const unshed = [health, ...reflectionServices([...options.services, health])];
-  return connectPath({
-    services: [...options.services, ...unshed],
-    unshed,
-    pages: options.pages ?? [],
-    interceptors: options.interceptors ?? [],
-    limits,
-    admit,
-    onInternalError: options.onInternalError,
+  const unshed = [health, ...reflectionServices([...services, health])];
+  const shared = { interceptors, limits, admit, onInternalError };
+  return {
+    connect: connectPath({ ...shared, services: [...services, ...unshed], unshed, pages: options.pages ?? [] }),
+    fast: fastPath({ methods: hotMethods(options, limits), deadlineMs: limits.deadlineMs, admit, onInternalError }),
+  };
+}
+
+function hotMethods(options: ServerOptions, limits: ServeLimits): HotMethod[] {
+  if (options.fastPath === false) return [];
+  const specs = options.services.flatMap(({ methods }) => methods);
+  return (options.hot ?? []).map((method) => {
+    const spec = specs.find((one) => one.method === method);
+    if (spec?.kind !== "unary") throw new TypeError(`${pathOf(method)} is not a unary method of a served service`);
+    return hotMethod(spec, requestBytesMaxOf(limits, method), options.interceptors ?? []);
   });
 }
 
@@ -131,7 +145,7 @@ function http1Server(limits: ServeLimits, connections: Connections, path: Connec
 function http2Server(
   limits: ServeLimits,
   connections: Connections,
-  path: ConnectPath,
+  paths: Paths,
   onInternalError: OnInternalError,
 ): Http2Server {
   const server = createHttp2Server({
@@ -148,24 +162,29 @@ function http2Server(
   server.on("sessionError", () => {});
   server.on("stream", (stream, headers, _flags, rawHeaders) => {
     stream.on("error", () => {});
+    // A throw in here would end the process.
     try {
-      compat(stream, headers, rawHeaders, connections, path);
+      route(stream, headers, rawHeaders, connections, paths);
     } catch (error) {
-      stream.close();
-      onInternalError(error, headers[":path"] ?? "");
+      stream.destroy();
+      reported(error, headers[":path"] ?? "", onInternalError);
     }
   });
   return server;
 }
 
-function compat(
+function route(
   stream: ServerHttp2Stream,
   headers: IncomingHttpHeaders,
   rawHeaders: readonly string[],
   connections: Connections,
-  path: ConnectPath,
+  { connect, fast }: Paths,
 ): void {
-  const connection = connections.ofSession(stream.session as ServerHttp2Session);
-  if (connection === undefined) return void stream.close();
-  path(new Http2ServerRequest(stream, headers, {}, rawHeaders), new Http2ServerResponse(stream), connection);
+  const connection =
+    stream.session === undefined ? undefined : connections.ofSession(stream.session as ServerHttp2Session);
+  if (connection === undefined) {
+    stream.close();
+  } else if (!fast(stream, headers, connection)) {
+    connect(new Http2ServerRequest(stream, headers, {}, rawHeaders), new Http2ServerResponse(stream), connection);
+  }
 }
