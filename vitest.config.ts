@@ -1,3 +1,4 @@
+/** How the suites run: what is quick and pure first, two files at a time, then what needs the machine to itself. */
 import { configDefaults, defineConfig } from "vitest/config";
 
 // What measures time, or starts many processes, has the two cores of a small machine to itself: groups run one after another.

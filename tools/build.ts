@@ -8,8 +8,12 @@ import { parseArgs } from "node:util";
 import { build } from "esbuild";
 import { ROOT, run } from "./run.ts";
 
-/** Every service of the image, and every worker thread it starts from a file of its own. */
-const ENTRIES = { "gate-node": "services/gate-node/src/main.ts", fanout: "services/fanout/src/main.ts" } as const;
+/** Every service of the image, and beside it every thread it starts from a file of that name. */
+const ENTRIES = {
+  "gate-node/main": "services/gate-node/src/main.ts",
+  "gate-node/portable-worker": "packages/crypto/src/portable-worker.ts",
+  "fanout/main": "services/fanout/src/main.ts",
+} as const;
 
 // Dependencies in CommonJS call `require` for Node's built-ins, which an ES module does not have.
 const REQUIRE =
@@ -24,7 +28,7 @@ async function bundle(out: string): Promise<void> {
   await rm(out, { recursive: true, force: true });
   const result = await build({
     absWorkingDir: ROOT,
-    entryPoints: Object.entries(ENTRIES).map(([name, path]) => ({ in: path, out: `${name}/main` })),
+    entryPoints: Object.entries(ENTRIES).map(([out, path]) => ({ in: path, out })),
     outdir: out,
     bundle: true,
     platform: "node",

@@ -14,6 +14,11 @@ interface Generator {
 
 export const GENERATORS: readonly Generator[] = [
   { name: "buf generate", makes: ["packages/api/src/gen"], command: (out) => ["buf", "generate", "-o", out] },
+  {
+    name: "Lua scripts",
+    makes: ["packages/store-redis/src/scripts.generated.ts"],
+    command: (out) => [process.execPath, "tools/regen-scripts.ts", out],
+  },
 ];
 
 /** Paths, relative to the root, whose committed content is not what the generator makes now. */
