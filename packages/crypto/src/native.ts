@@ -8,7 +8,7 @@ import {
   verify as nodeVerify,
   randomFillSync,
 } from "node:crypto";
-import type { KeyAlgorithm, SignatureAlgorithm } from "./algorithms.ts";
+import { type KeyAlgorithm, ML_DSA_65, type SignatureAlgorithm } from "./algorithms.ts";
 import { CryptoError } from "./errors.ts";
 import { concat } from "./framing.ts";
 import type { Provider, PublicKey, SecretKey } from "./provider.ts";
@@ -89,12 +89,12 @@ export const nativeProvider: Provider = {
   },
 
   verify(algorithm, key, message, context, signature) {
-    if (signature.length !== algorithm.signatureBytes) return false;
-    return nodeVerify(null, message, keyInput(algorithm, key, context), signature);
+    const input = keyInput(algorithm, key, context);
+    return signature.length === algorithm.signatureBytes && nodeVerify(null, message, input, signature);
   },
 
-  signInBackground(algorithm, key, message, context) {
-    return new Promise((resolve, reject) => {
+  async signInBackground(algorithm, key, message, context) {
+    return await new Promise((resolve, reject) => {
       nodeSign(null, message, keyInput(algorithm, key, context), (error, signature) => {
         if (error === null) resolve(new Uint8Array(signature));
         else reject(error);
@@ -102,13 +102,31 @@ export const nativeProvider: Provider = {
     });
   },
 
-  verifyInBackground(algorithm, key, message, context, signature) {
-    if (signature.length !== algorithm.signatureBytes) return Promise.resolve(false);
-    return new Promise((resolve, reject) => {
-      nodeVerify(null, message, keyInput(algorithm, key, context), signature, (error, valid) => {
+  async verifyInBackground(algorithm, key, message, context, signature) {
+    const input = keyInput(algorithm, key, context);
+    if (signature.length !== algorithm.signatureBytes) return false;
+    return await new Promise((resolve, reject) => {
+      nodeVerify(null, message, input, signature, (error, valid) => {
         if (error === null) resolve(valid);
         else reject(error);
       });
     });
   },
 };
+
+/**
+ * Whether this runtime signs ML-DSA with a context string (Node 24 on OpenSSL 3.5). Tried rather than looked up: a runtime that
+ * ignored the context would sign and verify without a word.
+ */
+export function nativeIsComplete(): boolean {
+  try {
+    const [secret, context, none] = [new Uint8Array(ML_DSA_65.secretBytes), Uint8Array.of(1), new Uint8Array(0)];
+    const secretKey = nativeProvider.secretKey(ML_DSA_65, secret);
+    const publicKey = nativeProvider.publicKey(ML_DSA_65, nativeProvider.publicBytesOf(ML_DSA_65, secret));
+    const signature = nativeProvider.sign(ML_DSA_65, secretKey, none, context);
+    const verify = (read: Uint8Array) => nativeProvider.verify(ML_DSA_65, publicKey, none, read, signature);
+    return verify(context) && !verify(none);
+  } catch {
+    return false;
+  }
+}

@@ -1,7 +1,8 @@
 /** What a cryptographic library must be able to do for this room, and the one that is in use. */
 import type { RandomBytes } from "@kavach/model";
 import type { KeyAlgorithm, SignatureAlgorithm } from "./algorithms.ts";
-import { nativeProvider } from "./native.ts";
+import { nativeIsComplete, nativeProvider } from "./native.ts";
+import { portableProvider } from "./portable.ts";
 
 /** A key in the library's own form. Opaque, and never printed with its secret. */
 export interface SecretKey {
@@ -12,7 +13,7 @@ export interface PublicKey {
 }
 
 export interface Provider {
-  readonly name: "native";
+  readonly name: "native" | "portable";
 
   /** SHA-256 (FIPS 180-4) over the parts one after the other, 32 bytes. */
   sha256(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer>;
@@ -54,7 +55,8 @@ export interface Provider {
   ): Promise<boolean>;
 }
 
-export const provider: Provider = nativeProvider;
+/** Native where the runtime has all of it. */
+export const provider: Provider = nativeIsComplete() ? nativeProvider : portableProvider;
 
 /** SHA-256 (FIPS 180-4) over the parts one after the other, 32 bytes. Callers length-prefix what could run together. */
 export function sha256(...parts: Uint8Array[]): Uint8Array<ArrayBuffer> {

@@ -1,0 +1,118 @@
+/** The portable provider: plain JavaScript, for runtimes whose `node:crypto` lacks ML-DSA; and in tests, the native one's judge. */
+import { sha256 } from "@noble/hashes/sha2.js";
+import type { KeyAlgorithm, SignatureAlgorithm } from "./algorithms.ts";
+import { CryptoError } from "./errors.ts";
+import { concat } from "./framing.ts";
+import { PORTABLE_PUBLIC_KEYS, PORTABLE_SIGNATURES, type PortableSignatures } from "./portable-algorithms.ts";
+import { runInThread } from "./portable-thread.ts";
+import type { Provider, PublicKey, SecretKey } from "./provider.ts";
+
+const ENTROPY_BYTES = 32;
+/** Most bytes that one call of the runtime's generator gives. */
+const RANDOM_CHUNK_BYTES = 65_536;
+
+/** Keeps the bytes out of sight of printing and cloning. */
+class PortableKey<Use extends "secret" | "public"> {
+  readonly use: Use;
+  readonly #bytes: Uint8Array;
+
+  constructor(use: Use, bytes: Uint8Array) {
+    this.use = use;
+    this.#bytes = bytes;
+  }
+
+  static bytesOf(key: SecretKey | PublicKey): Uint8Array {
+    if (key instanceof PortableKey) return key.#bytes as Uint8Array;
+    throw new CryptoError("KEY_CORRUPT", "the key belongs to another provider");
+  }
+}
+
+function signaturesOf(algorithm: KeyAlgorithm): PortableSignatures | undefined {
+  return PORTABLE_SIGNATURES.get(algorithm.name);
+}
+
+function signerOf(algorithm: SignatureAlgorithm, context: Uint8Array): PortableSignatures {
+  const signatures = signaturesOf(algorithm);
+  if (signatures === undefined || context.length > algorithm.contextBytesMax) {
+    throw new CryptoError(
+      "OPTION_INVALID",
+      `${algorithm.name}: context longer than ${algorithm.contextBytesMax} bytes`,
+    );
+  }
+  return signatures;
+}
+
+function expectLength(algorithm: KeyAlgorithm, use: "secret" | "public", bytes: Uint8Array): void {
+  const length = use === "secret" ? algorithm.secretBytes : algorithm.publicBytes;
+  if (bytes.length === length) return;
+  throw new CryptoError("KEY_CORRUPT", `${algorithm.name}: ${use} key has ${bytes.length} bytes instead of ${length}`);
+}
+
+function randomBytes(size: number): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(size);
+  for (let at = 0; at < size; at += RANDOM_CHUNK_BYTES) {
+    globalThis.crypto.getRandomValues(bytes.subarray(at, at + RANDOM_CHUNK_BYTES));
+  }
+  return bytes;
+}
+
+export const portableProvider: Provider = {
+  name: "portable",
+
+  sha256: (parts) => sha256(concat(...parts)) as Uint8Array<ArrayBuffer>,
+
+  randomBytes,
+
+  secretKey(algorithm, secret) {
+    expectLength(algorithm, "secret", secret);
+    return new PortableKey("secret", signaturesOf(algorithm)?.expand(secret) ?? secret.slice());
+  },
+
+  publicKey(algorithm, bytes) {
+    expectLength(algorithm, "public", bytes);
+    return new PortableKey("public", bytes.slice());
+  },
+
+  publicBytesOf(algorithm, secret) {
+    expectLength(algorithm, "secret", secret);
+    const derive = PORTABLE_PUBLIC_KEYS.get(algorithm.name);
+    if (derive === undefined) throw new CryptoError("KEY_CORRUPT", `${algorithm.name}: unknown`);
+    return new Uint8Array(derive(secret));
+  },
+
+  sign(algorithm, key, message, context) {
+    const entropy = randomBytes(ENTROPY_BYTES);
+    return new Uint8Array(signerOf(algorithm, context).sign(PortableKey.bytesOf(key), message, context, entropy));
+  },
+
+  verify(algorithm, key, message, context, signature) {
+    const signatures = signerOf(algorithm, context);
+    if (signature.length !== algorithm.signatureBytes) return false;
+    return signatures.verify(PortableKey.bytesOf(key), message, context, signature);
+  },
+
+  async signInBackground(algorithm, key, message, context) {
+    signerOf(algorithm, context);
+    const entropy = randomBytes(ENTROPY_BYTES);
+    const job = {
+      kind: "sign",
+      algorithm: algorithm.name,
+      key: PortableKey.bytesOf(key),
+      message,
+      context,
+      entropy,
+    } as const;
+    const signature = await runInThread(job);
+    return new Uint8Array(signature as Uint8Array);
+  },
+
+  async verifyInBackground(algorithm, key, message, context, signature) {
+    signerOf(algorithm, context);
+    if (signature.length !== algorithm.signatureBytes) return false;
+    const bytes = PortableKey.bytesOf(key);
+    return (
+      (await runInThread({ kind: "verify", algorithm: algorithm.name, key: bytes, message, context, signature })) ===
+      true
+    );
+  },
+};

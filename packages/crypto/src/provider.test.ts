@@ -1,0 +1,243 @@
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { ED25519, ML_DSA_65, ML_KEM_768, type SignatureAlgorithm, X25519 } from "./algorithms.ts";
+import { CryptoError } from "./errors.ts";
+import { nativeIsComplete, nativeProvider } from "./native.ts";
+import { portableProvider } from "./portable.ts";
+import { PORTABLE_SIGNATURES } from "./portable-algorithms.ts";
+import { provider as chosen, type Provider } from "./provider.ts";
+
+const PROVIDERS: readonly Provider[] = [nativeProvider, portableProvider];
+
+interface WycheproofTest {
+  readonly tcId: number;
+  readonly comment: string;
+  readonly flags: readonly string[];
+  /** Absent in tests of ML-DSA's inner functions, which take a hash of the message. */
+  readonly msg?: string;
+  readonly ctx?: string;
+  readonly sig: string;
+  readonly result: "valid" | "invalid";
+}
+interface WycheproofGroup {
+  readonly publicKey: string | { readonly pk: string };
+  readonly privateSeed?: string;
+  readonly tests: readonly WycheproofTest[];
+}
+
+// The vectors are read where they lie: a checkout of C2SP/wycheproof, its folder `testvectors_v1`.
+const FOLDER = process.env.WYCHEPROOF_DIR ?? join(import.meta.dirname, "../../../../shared/vectors/wycheproof");
+const FOUND = existsSync(join(FOLDER, "ed25519_test.json"));
+const HOW = "set WYCHEPROOF_DIR to the folder testvectors_v1 of a checkout of https://github.com/C2SP/wycheproof";
+
+function groupsOf(file: string): WycheproofGroup[] {
+  return (JSON.parse(readFileSync(join(FOLDER, file), "utf8")) as { testGroups: WycheproofGroup[] }).testGroups;
+}
+const hex = (text: string) => new Uint8Array(Buffer.from(text, "hex"));
+const named = (test: WycheproofTest) => `test ${test.tcId}: ${test.comment}`;
+
+/** A key of the wrong form and a context that is too long are refusals too, by an error of ours. */
+function refusing(check: () => boolean): boolean {
+  try {
+    return check();
+  } catch (error) {
+    if (error instanceof CryptoError) return false;
+    throw error;
+  }
+}
+
+async function verifyBothWays(
+  provider: Provider,
+  algorithm: SignatureAlgorithm,
+  group: WycheproofGroup,
+  test: WycheproofTest,
+) {
+  const { publicKey } = group;
+  const bytes = hex(typeof publicKey === "string" ? publicKey : publicKey.pk);
+  const [message, context, signature] = [hex(test.msg ?? ""), hex(test.ctx ?? ""), hex(test.sig)];
+  const verified = refusing(() =>
+    provider.verify(algorithm, provider.publicKey(algorithm, bytes), message, context, signature),
+  );
+  let inBackground = false;
+  try {
+    const key = provider.publicKey(algorithm, bytes);
+    inBackground = await provider.verifyInBackground(algorithm, key, message, context, signature);
+  } catch (error) {
+    if (!(error instanceof CryptoError)) throw error;
+  }
+  expect(inBackground, named(test)).toBe(verified);
+  return verified;
+}
+
+/** Signs what the test signs, in both ways; its own signature and these must verify under the key that its seed derives. */
+async function signLikeIt(provider: Provider, group: WycheproofGroup, test: WycheproofTest & { readonly msg: string }) {
+  const [seed, message, context] = [hex(group.privateSeed ?? ""), hex(test.msg), hex(test.ctx ?? "")];
+  const secretKey = provider.secretKey(ML_DSA_65, seed);
+  const publicBytes = provider.publicBytesOf(ML_DSA_65, seed);
+  expect(Buffer.from(publicBytes).toString("hex")).toBe(group.publicKey);
+  const publicKey = provider.publicKey(ML_DSA_65, publicBytes);
+  const signatures = [
+    hex(test.sig),
+    provider.sign(ML_DSA_65, secretKey, message, context),
+    await provider.signInBackground(ML_DSA_65, secretKey, message, context),
+  ];
+  for (const signature of signatures) {
+    expect(provider.verify(ML_DSA_65, publicKey, message, context, signature), named(test)).toBe(true);
+  }
+}
+
+const hasMessage = (test: WycheproofTest): test is WycheproofTest & { readonly msg: string } => test.msg !== undefined;
+
+describe.runIf(FOUND || process.env.CI === "true").each(PROVIDERS)(
+  `$name provider against Wycheproof (${HOW})`,
+  (provider) => {
+    it.each([
+      ["mldsa_65_verify_test.json", ML_DSA_65, 210],
+      ["ed25519_test.json", ED25519, 151],
+    ] as const)("answers %s as it should", async (file, algorithm, count) => {
+      let tried = 0;
+      for (const group of groupsOf(file)) {
+        for (const test of group.tests) {
+          expect(await verifyBothWays(provider, algorithm, group, test), named(test)).toBe(test.result === "valid");
+          tried++;
+        }
+      }
+      expect(tried).toBe(count);
+    });
+
+    // Signatures are hedged, so they differ from the deterministic ones of the file: each must verify as the other.
+    it("derives the keys of mldsa_65_sign_seed_test.json, verifies its signatures and signs the same messages", async () => {
+      let signed = 0;
+      for (const group of groupsOf("mldsa_65_sign_seed_test.json")) {
+        for (const test of group.tests.filter(hasMessage)) {
+          if (test.result === "valid") {
+            await signLikeIt(provider, group, test);
+            signed++;
+          } else {
+            await expect(signLikeIt(provider, group, test), named(test)).rejects.toThrow(CryptoError);
+          }
+        }
+      }
+      expect(signed).toBe(84);
+    });
+  },
+);
+
+describe.runIf(FOUND || process.env.CI === "true")(`portable ML-DSA-65 without entropy (${HOW})`, () => {
+  it("makes the very signatures of mldsa_65_sign_seed_test.json", () => {
+    const signatures = PORTABLE_SIGNATURES.get(ML_DSA_65.name);
+    let made = 0;
+    for (const group of groupsOf("mldsa_65_sign_seed_test.json")) {
+      const seed = hex(group.privateSeed ?? "");
+      for (const test of group.tests.filter(hasMessage)) {
+        if (test.result !== "valid" || test.flags.includes("Randomized")) continue;
+        const signature = signatures?.sign(signatures.expand(seed), hex(test.msg), hex(test.ctx ?? ""), undefined);
+        expect(Buffer.from(signature ?? []).toString("hex"), named(test)).toBe(test.sig);
+        made++;
+      }
+    }
+    expect(made).toBe(83);
+  });
+});
+
+describe.each(PROVIDERS)("$name provider", (provider) => {
+  it("hashes as FIPS 180-4 says, in one part or many", () => {
+    const wanted = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+    for (const parts of [["abc"], ["a", "", "bc"]]) {
+      const digest = provider.sha256(parts.map((part) => new TextEncoder().encode(part)));
+      expect(Buffer.from(digest).toString("hex")).toBe(wanted);
+    }
+  });
+
+  it("makes the very Ed25519 signatures of RFC 8032", () => {
+    // Section 7.1, test 2.
+    const seed = hex("4ccd089b28ff96da9db6c346ec114e0f5b8a319f35aba624da8cf6ed4fb8a6fb");
+    const signature = provider.sign(ED25519, provider.secretKey(ED25519, seed), hex("72"), hex(""));
+    expect(Buffer.from(signature).toString("hex")).toBe(
+      "92a009a9f0d4cab8720e820b5f642540a2b27b5416503f8fb3762223ebdb69da085ac1e43e15996e458f3613d0f11d8c387b2eaeb4302aeeb00d291612bb0c00",
+    );
+  });
+
+  it("hedges ML-DSA, so that signing twice never gives the same signature", () => {
+    const key = provider.secretKey(ML_DSA_65, new Uint8Array(32));
+    const sign = () => Buffer.from(provider.sign(ML_DSA_65, key, hex("00"), hex(""))).toString("hex");
+    expect(sign()).not.toBe(sign());
+  });
+
+  it("gives as many random bytes as it is asked for, and never the same", () => {
+    for (const size of [0, 1, 16, 70_000]) expect(provider.randomBytes(size)).toHaveLength(size);
+    expect(provider.randomBytes(32)).not.toEqual(provider.randomBytes(32));
+    expect(
+      provider
+        .randomBytes(70_000)
+        .subarray(69_000)
+        .some((byte) => byte !== 0),
+    ).toBe(true);
+  });
+
+  it("takes no context where the algorithm has none, no longer one than it may, and no key of another length", async () => {
+    for (const [algorithm, context] of [
+      [ED25519, 1],
+      [ML_DSA_65, 256],
+    ] as const) {
+      const secretKey = provider.secretKey(algorithm, new Uint8Array(32));
+      const publicKey = provider.publicKey(algorithm, provider.publicBytesOf(algorithm, new Uint8Array(32)));
+      const [message, long, signature] = [hex("00"), new Uint8Array(context), new Uint8Array(algorithm.signatureBytes)];
+      const refused = expect.objectContaining({ code: "OPTION_INVALID" });
+      expect(() => provider.sign(algorithm, secretKey, message, long)).toThrow(refused);
+      expect(() => provider.verify(algorithm, publicKey, message, long, signature)).toThrow(refused);
+      await expect(provider.signInBackground(algorithm, secretKey, message, long)).rejects.toEqual(refused);
+      await expect(provider.verifyInBackground(algorithm, publicKey, message, long, signature)).rejects.toEqual(
+        refused,
+      );
+    }
+    for (const algorithm of [ED25519, ML_DSA_65, X25519, ML_KEM_768]) {
+      for (const change of [-1, 1]) {
+        const corrupt = expect.objectContaining({ code: "KEY_CORRUPT" });
+        expect(() => provider.secretKey(algorithm, new Uint8Array(algorithm.secretBytes + change))).toThrow(corrupt);
+        expect(() => provider.publicKey(algorithm, new Uint8Array(algorithm.publicBytes + change))).toThrow(corrupt);
+      }
+    }
+  });
+});
+
+describe("the two providers", () => {
+  it("derive the same public keys, and each verifies what the other signs", async () => {
+    for (const algorithm of [ED25519, ML_DSA_65, X25519, ML_KEM_768]) {
+      const secret = chosen.randomBytes(algorithm.secretBytes);
+      const [native, portable] = PROVIDERS.map((provider) => provider.publicBytesOf(algorithm, secret));
+      expect(portable, algorithm.name).toEqual(native);
+    }
+    for (const algorithm of [ED25519, ML_DSA_65]) {
+      const [secret, message] = [chosen.randomBytes(32), chosen.randomBytes(100)];
+      const context = algorithm === ML_DSA_65 ? hex("6b") : hex("");
+      for (const [signer, verifier] of [
+        [nativeProvider, portableProvider],
+        [portableProvider, nativeProvider],
+      ] as const) {
+        const signature = await signer.signInBackground(
+          algorithm,
+          signer.secretKey(algorithm, secret),
+          message,
+          context,
+        );
+        const publicKey = verifier.publicKey(algorithm, verifier.publicBytesOf(algorithm, secret));
+        expect(await verifier.verifyInBackground(algorithm, publicKey, message, context, signature)).toBe(true);
+        signature[5] = (signature[5] as number) ^ 1;
+        expect(await verifier.verifyInBackground(algorithm, publicKey, message, context, signature)).toBe(false);
+      }
+    }
+  });
+
+  it("do not take each other's keys", () => {
+    const key = portableProvider.secretKey(ED25519, new Uint8Array(32));
+    expect(() => nativeProvider.sign(ED25519, key, hex(""), hex(""))).toThrow(CryptoError);
+    const other = nativeProvider.secretKey(ED25519, new Uint8Array(32));
+    expect(() => portableProvider.sign(ED25519, other, hex(""), hex(""))).toThrow(CryptoError);
+  });
+
+  it("are chosen by what the runtime can do", () => {
+    expect(chosen).toBe(nativeIsComplete() ? nativeProvider : portableProvider);
+  });
+});
