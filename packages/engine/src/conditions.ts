@@ -1,5 +1,5 @@
 /** Conditions as tests. Each answers from the action context and the instant alone; limits and stored sessions are left to the store. */
-import type { ActionContext } from "@kavach/model";
+import type { ActionContext, ParamValue } from "@kavach/model";
 import { parsePattern, patternMatches } from "./pattern.ts";
 import type { Condition } from "./policy-schema.ts";
 import { windowTest } from "./time-window.ts";
@@ -40,19 +40,24 @@ export function compileTest(condition: PlainCondition, effect: Effect): Test {
     }
     case "param_max": {
       const { field, max } = condition.operand;
-      return numberTest(field, (value) => value <= max, onError);
+      return ({ action }) => {
+        const value = action.params.get(field);
+        return isNumber(value) ? value <= max : value !== undefined && onError;
+      };
     }
     case "param_min": {
       const { field, min } = condition.operand;
-      return numberTest(field, (value) => value >= min, onError);
+      return ({ action }) => {
+        const value = action.params.get(field);
+        return isNumber(value) ? value >= min : value !== undefined && onError;
+      };
     }
     case "param_in": {
       const { field } = condition.operand;
       const values = new Set(condition.operand.values);
       return ({ action }) => {
         const value = action.params.get(field);
-        if (value === undefined) return false;
-        return typeof value === "string" ? values.has(value) : onError;
+        return typeof value === "string" ? values.has(value) : value !== undefined && onError;
       };
     }
     case "time_window": {
@@ -62,10 +67,6 @@ export function compileTest(condition: PlainCondition, effect: Effect): Test {
   }
 }
 
-function numberTest(field: string, holds: (value: number) => boolean, onError: boolean): Test {
-  return ({ action }) => {
-    const value = action.params.get(field);
-    if (value === undefined) return false;
-    return typeof value === "number" && Number.isFinite(value) ? holds(value) : onError;
-  };
+function isNumber(value: ParamValue | undefined): value is number {
+  return typeof value === "number" && Number.isFinite(value);
 }

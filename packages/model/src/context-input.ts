@@ -1,7 +1,7 @@
 /** Checks an action context against the input limits, at whichever door it came in. Breaches are input errors, not verdicts. */
 import { type FieldViolation, InputError } from "./errors.ts";
 import { LIMITS } from "./limits.ts";
-import { canonicalAddress } from "./net-address.ts";
+import { isAddress } from "./net-address.ts";
 import { type ActionContext, type Device, type GeoLocation, type Params, PRINCIPAL_KINDS } from "./nouns.ts";
 import { measureText } from "./text-measure.ts";
 
@@ -123,8 +123,7 @@ function checkParams(check: Check, params: Params): void {
 function checkPlace(check: Check, stem: string, ip?: string, geo?: GeoLocation, device?: Device): void {
   const path = (noun: string) => (stem.endsWith(".") ? stem + noun : stem + noun[0]?.toUpperCase() + noun.slice(1));
   if (ip !== undefined) {
-    if (typeof ip !== "string" || canonicalAddress(ip) === undefined)
-      check.fail(path("ip"), "must be an IPv4 or IPv6 address");
+    if (typeof ip !== "string" || !isAddress(ip)) check.fail(path("ip"), "must be an IPv4 or IPv6 address");
   }
   if (geo !== undefined) {
     const at = path("geo");
