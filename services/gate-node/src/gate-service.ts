@@ -2,9 +2,7 @@
 import { create } from "@bufbuild/protobuf";
 import type { ServiceImpl } from "@connectrpc/connect";
 import {
-  EvaluateBatchRequestSchema,
   EvaluateBatchResponseSchema,
-  EvaluateRequestSchema,
   type EvaluateStreamRequest,
   type EvaluateStreamResponse,
   EvaluateStreamResponseSchema,
@@ -12,9 +10,8 @@ import {
 } from "@kavach/api";
 import type { Gate } from "@kavach/gate";
 import { InputError } from "@kavach/model";
-import { validated } from "@kavach/serve";
 import { atDoor, doorError } from "./door-error.ts";
-import { type ReadWorld, readRequest, writeDecision } from "./evaluate-wire.ts";
+import { type ReadWorld, readBatch, readRequest, writeDecision } from "./evaluate-wire.ts";
 import { unordered } from "./unordered.ts";
 
 /** How many items of one stream are decided at once; the stream is not read further while they are. */
@@ -24,7 +21,6 @@ export function gateService(gate: Gate, world: ReadWorld): ServiceImpl<typeof Ga
   async function answer(item: EvaluateStreamRequest): Promise<EvaluateStreamResponse> {
     try {
       if (item.request === undefined) throw new InputError([{ field: "request", reason: "value is required" }]);
-      validated(EvaluateRequestSchema, item.request);
       const decision = await gate.evaluate(readRequest(item.request, world));
       return create(EvaluateStreamResponseSchema, {
         id: item.id,
@@ -37,13 +33,10 @@ export function gateService(gate: Gate, world: ReadWorld): ServiceImpl<typeof Ga
   }
   return {
     evaluate: atDoor(async (request) => {
-      validated(EvaluateRequestSchema, request);
       return writeDecision(await gate.evaluate(readRequest(request, world)));
     }),
     evaluateBatch: atDoor(async (request) => {
-      validated(EvaluateBatchRequestSchema, request);
-      const items = request.items.map((item, i) => readRequest(item, world, `items[${i}].`));
-      const decisions = await gate.evaluateAll(items);
+      const decisions = await gate.evaluateAll(readBatch(request.items, world));
       return create(EvaluateBatchResponseSchema, { items: decisions.map(writeDecision) });
     }),
     evaluateStream: (requests) => unordered(requests, answer, STREAM_CONCURRENCY),
