@@ -7,6 +7,7 @@ import {
   type Revision,
   type RevocationRecord,
   type RevocationSnapshot,
+  ZERO_REVISION,
 } from "@kavach/model";
 import { ExpiringMap } from "./expiring-map.ts";
 import { type AppendRequest, type Head, LogError, type ReadResult, type RevocationLog } from "./revocation-log.ts";
@@ -27,6 +28,8 @@ export class MemoryRevocationLog implements RevocationLog {
   readonly #bells = new Set<() => void>();
   #history: RevocationRecord[] = [];
   #head: Revision | undefined;
+  /** The last revision that this generation stands on from before it: who knows a later one has seen what was lost. */
+  #base: Revision = ZERO_REVISION;
   #recordedAtMs = 0;
 
   /** `historyMax`: records kept for `read`, 1 or more. */
@@ -37,16 +40,17 @@ export class MemoryRevocationLog implements RevocationLog {
 
   async open(known: Revision): Promise<Opened> {
     const head = this.#head;
-    if (head !== undefined && compareRevisions(known, head) <= 0) return { head, outcome: "unchanged" };
+    if (head !== undefined && !this.#isAhead(known, head)) return { head, outcome: "unchanged" };
     const recordedAtMs = this.#now();
     const generation = Math.max((head?.generation ?? 0) + 1, known.generation + 1, recordedAtMs);
     const opened = { generation, number: 0 };
-    const fresh = head === undefined && known.generation === 0;
+    const fresh = head === undefined && compareRevisions(known, ZERO_REVISION) === 0;
     // A log without a past cannot know which stored sessions an earlier one had revoked, so those are void too. Nothing is known
     // against inline sessions then.
     this.#floors.set("", { realm: "", revision: opened, recordedAtMs: fresh ? 0 : recordedAtMs });
     this.#history = [];
     this.#head = opened;
+    this.#base = fresh ? ZERO_REVISION : opened;
     this.#ring();
     return { head: opened, outcome: fresh ? "created" : "void" };
   }
@@ -78,7 +82,7 @@ export class MemoryRevocationLog implements RevocationLog {
 
   async read(from: Revision | undefined, limit: number): Promise<ReadResult> {
     const head = this.#opened();
-    if (from !== undefined && compareRevisions(from, head) > 0) throw knowsMore(from, head);
+    if (from !== undefined && this.#isAhead(from, head)) throw knowsMore(from, head);
     const oldest = head.number - Math.min(this.#history.length, this.#historyMax);
     if (from === undefined || from.generation !== head.generation || from.number < oldest) {
       return { kind: "resync", snapshot: this.#snapshot(head) };
@@ -95,6 +99,11 @@ export class MemoryRevocationLog implements RevocationLog {
 
   async close(): Promise<void> {
     this.#bells.clear();
+  }
+
+  #isAhead(known: Revision, head: Revision): boolean {
+    if (compareRevisions(known, head) > 0) return true;
+    return known.generation < head.generation && compareRevisions(known, this.#base) > 0;
   }
 
   #opened(): Revision {

@@ -78,9 +78,9 @@ export class MemoryStore implements Store {
   async redeem(request: RedeemRequest): Promise<RedeemResult> {
     const nowMs = Math.floor(this.#clock.nowMs());
     const key = JSON.stringify([request.realm, request.principalId, hexOf(request.tokenId)]);
-    if (this.#redeemed.get(key, nowMs) === true) return "already_redeemed";
     // Written so that an expiry which is no number is over.
     if (!(nowMs < request.expiresAtMs)) return "expired";
+    if (this.#redeemed.get(key, nowMs) === true) return "already_redeemed";
     this.#redeemed.set(key, true, request.expiresAtMs + LIMITS.redeemedGraceMs, nowMs);
     return "redeemed";
   }

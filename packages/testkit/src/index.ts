@@ -6,4 +6,5 @@ export { type Cluster, type ClusterNode, type ClusterOptions, type ServiceNode, 
 export { type ClusterFileName, type ClusterFiles, makeClusterFiles } from "./cluster-files.ts";
 export { type GateProcess, type GateProcessOptions, startGateProcess } from "./gate-process.ts";
 export { freePorts } from "./ports.ts";
+export { type RedisServer, type RedisServerOptions, startRedis } from "./redis.ts";
 export { REPO, type Tool, toolPath } from "./tool-paths.ts";
