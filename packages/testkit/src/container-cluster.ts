@@ -9,7 +9,7 @@ import { envoyConfig } from "./envoy-config.ts";
 import { ownedNetworkName } from "./owner.ts";
 import { freePorts } from "./ports.ts";
 import { awaitEnvoy, awaitRedis, awaitService } from "./readiness.ts";
-import { fanoutFlags, gateFlags } from "./service-flags.ts";
+import { fanoutFlags, gateFlags, redisFlags } from "./service-flags.ts";
 
 const FILES = "/etc/kavach";
 const REDIS = "redis://redis:6379";
@@ -44,12 +44,7 @@ async function place(options: ClusterOptions, files: ClusterFiles, network: Star
 
   const redis = node({
     ...{ name: "redis", port: 6379, adminPort: 6380, ready: awaitRedis },
-    container: new GenericContainer("redis:7").withCommand([
-      "redis-server",
-      "--save",
-      "",
-      ...(options.redisArgs ?? []),
-    ]),
+    container: new GenericContainer("redis:7").withCommand(["redis-server", ...redisFlags(options)]),
   });
   const image = imageFromEnvironment();
   const fanouts = Array.from({ length: options.fanouts }, (_, i) =>

@@ -75,6 +75,10 @@ function gates(endpoints: readonly Endpoint[]) {
     dns_refresh_rate: "1s",
     connect_timeout: "1s",
     lb_policy: "ROUND_ROBIN",
+    // Envoy holds back changes of health for a second; a balancer that knows of a dead host uses what it knows.
+    common_lb_config: { update_merge_window: "0s" },
+    // When a gate-node dies, every call that was on it is retried, not three of them.
+    circuit_breakers: { thresholds: [{ max_requests: 4096, max_pending_requests: 4096, max_retries: 4096 }] },
     // Node counts a mass of resets as an attack; a smaller pool of streams keeps a burst of deadlines below that.
     typed_extension_protocol_options: {
       "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {

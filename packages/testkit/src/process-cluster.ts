@@ -9,7 +9,7 @@ import { clusterOf, startInOrder } from "./cluster-parts.ts";
 import { envoyConfig } from "./envoy-config.ts";
 import { freePorts } from "./ports.ts";
 import { awaitEnvoy, awaitRedis, awaitService, type Starting } from "./readiness.ts";
-import { fanoutFlags, gateFlags } from "./service-flags.ts";
+import { fanoutFlags, gateFlags, redisFlags } from "./service-flags.ts";
 import { REPO, toolPath } from "./tool-paths.ts";
 
 const HOST = "127.0.0.1";
@@ -126,7 +126,7 @@ async function redisNode(folder: string, at: Ports, options: ClusterOptions): Pr
     ...at,
     name: "redis",
     command: "redis-server",
-    args: ["--bind", HOST, "--port", String(at.port), "--dir", dir, "--save", "", ...(options.redisArgs ?? [])],
+    args: ["--bind", HOST, "--port", String(at.port), "--dir", dir, ...redisFlags(options)],
     ready: awaitRedis,
   });
 }

@@ -1,4 +1,4 @@
-/** The command lines of the two services, alike on containers and processes but for addresses and paths. */
+/** The command lines of Redis and of the two services, alike on containers and processes but for addresses and paths. */
 import type { ClusterOptions } from "./cluster.ts";
 import type { ClusterFileName } from "./cluster-files.ts";
 
@@ -29,4 +29,9 @@ export function fanoutFlags(options: ClusterOptions, listen: string, adminListen
     ...["--listen", listen, "--admin-listen", adminListen, "--log", log, "--insecure"],
     ...(options.fanoutArgs ?? []),
   ];
+}
+
+/** A revocation that was acknowledged is on the disk, as the fan-out demands. */
+export function redisFlags(options: ClusterOptions): string[] {
+  return ["--save", "", "--appendonly", "yes", "--appendfsync", "always", ...(options.redisArgs ?? [])];
 }
