@@ -1,0 +1,40 @@
+/** The bars: what one run must show, as ratios inside that run. */
+import type { ContestantName } from "./contestants.ts";
+import type { Figures } from "./rounds.ts";
+
+export interface Bar {
+  readonly name: string;
+  /** What was found; NaN where the system does not tell. */
+  readonly found: number;
+  readonly atLeast?: number;
+  readonly atMost?: number;
+  readonly unit: string;
+  readonly met: boolean;
+}
+
+export interface Results {
+  readonly figures: ReadonlyMap<ContestantName, Figures>;
+  /** The signed gate at 70 % of its own peak. */
+  readonly easy: { readonly p50Ms: number; readonly p99Ms: number };
+}
+
+export function barsOf({ figures, easy }: Results): Bar[] {
+  const rate = (name: ContestantName) => figures.get(name)?.callsPerSecond ?? Number.NaN;
+  const memoryMb = (figures.get("signed")?.peakMemoryBytes ?? Number.NaN) / 1e6;
+  return [
+    atLeast("unsigned / bare node:http2", rate("unsigned") / rate("bareUnsigned"), 0.75),
+    atLeast("unsigned / grpc-js, same work", rate("unsigned") / rate("grpcJs"), 1.1),
+    atLeast("signed / unsigned", rate("signed") / rate("unsigned"), 0.6),
+    atMost("signed at 70 % of peak, p50", easy.p50Ms, 2, "ms"),
+    atMost("signed at 70 % of peak, p99", easy.p99Ms, 10, "ms"),
+    atMost("memory of gate-node under load", memoryMb, 200, "MB"),
+  ];
+}
+
+function atLeast(name: string, found: number, bar: number): Bar {
+  return { name, found, atLeast: bar, unit: "", met: found >= bar };
+}
+
+function atMost(name: string, found: number, bar: number, unit: string): Bar {
+  return { name, found, atMost: bar, unit, met: found <= bar };
+}

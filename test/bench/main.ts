@@ -1,0 +1,88 @@
+/** `pnpm bench`: measures Evaluate beside a bare HTTP/2 server and a grpc-js server, in one run, and holds it to its bars. */
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { cpus, tmpdir } from "node:os";
+import { join } from "node:path";
+import { Command, InvalidArgumentError } from "commander";
+import { barsOf } from "./bars.ts";
+import { startContestants } from "./contestants.ts";
+import { pinnedCores } from "./cores.ts";
+import { demandH2load } from "./load.ts";
+import { asJson, asText, type Setting } from "./report.ts";
+import { requestFrame } from "./request.ts";
+import { type Bench, measure, measureAll, type Plan } from "./rounds.ts";
+
+interface Options extends Plan {
+  readonly json?: true;
+  readonly check?: true;
+}
+
+/** Latency counts at this part of the peak rate. */
+const EASY = 0.7;
+
+function options(): Options {
+  const command = new Command("bench")
+    .description(
+      "Throughput and latency of Evaluate, unsigned and signed, beside a bare node:http2 and a grpc-js server.",
+    )
+    .option("--rounds <n>", "rounds, each over all servers", whole(1, 100), 3)
+    .option("--seconds <n>", "length of one measurement", whole(1, 60), 3)
+    .option("--warmup-seconds <n>", "load before the first measurement of each server", whole(1, 60), 2)
+    .option("--json", "print one JSON document instead of tables")
+    .option("--check", "exit with 1 when a bar is not met")
+    .allowExcessArguments(false);
+  return command.parse().opts<Options>();
+}
+
+function whole(min: number, max: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (!Number.isInteger(value) || value < min || value > max)
+      throw new InvalidArgumentError(`must be ${min} to ${max}`);
+    return value;
+  };
+}
+
+async function main(): Promise<void> {
+  const { json, check, ...plan } = options();
+  await demandH2load();
+  const cores = pinnedCores();
+  const folder = await mkdtemp(join(tmpdir(), "kavach-bench-"));
+  try {
+    const requestFile = join(folder, "request");
+    const frame = requestFrame();
+    await writeFile(requestFile, frame);
+    const bench: Bench = { cores, folder, requestFile, progress: (step) => process.stderr.write(`${step}\n`) };
+    const results = await run(bench, plan);
+    const setting: Setting = {
+      cores: cores.note,
+      node: process.versions.node,
+      cpu: `${cpus().length} x ${cpus()[0]?.model.trim()}`,
+      requestBytes: frame.length,
+      rounds: plan.rounds,
+      seconds: plan.seconds,
+    };
+    console.log(json ? asJson(results, setting) : asText(results, setting));
+    if (check && barsOf(results).some(({ met }) => !met)) process.exitCode = 1;
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+async function run(bench: Bench, plan: Plan) {
+  await using contestants = await startContestants(bench.cores, bench.folder);
+  const figures = await measureAll(bench, contestants.all, plan);
+  const signed = contestants.all.find(({ name }) => name === "signed");
+  const peak = figures.get("signed")?.callsPerSecond;
+  if (signed === undefined || peak === undefined) throw new Error("the signed gate was not measured");
+  bench.progress(`signed at ${EASY * 100} % of its peak`);
+  const easy = await measure(bench, signed, { seconds: plan.seconds, rate: Math.floor(peak * EASY) });
+  return { figures, easy };
+}
+
+// Leaving by `exit` ends the servers too; a signal's own way out would leave them running.
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(1));
+
+main().catch((error: unknown) => {
+  process.stderr.write(`bench: ${error instanceof Error ? error.message : String(error)}\n`);
+  process.exit(1);
+});

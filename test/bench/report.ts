@@ -1,0 +1,67 @@
+/** Prints what was measured: for people as two tables, for programs as one JSON document. */
+import { type Bar, barsOf, type Results } from "./bars.ts";
+import { type ContestantName, TITLES } from "./contestants.ts";
+import { STREAMS } from "./load.ts";
+
+export interface Setting {
+  readonly cores: string;
+  readonly node: string;
+  readonly cpu: string;
+  readonly requestBytes: number;
+  readonly rounds: number;
+  readonly seconds: number;
+}
+
+export function asJson(results: Results, setting: Setting): string {
+  const contestants = [...results.figures].map(([name, figures]) => ({
+    name,
+    title: TITLES[name],
+    ...figures,
+    ofBare: figures.callsPerSecond / bareOf(results, name),
+  }));
+  return JSON.stringify({ setting, contestants, signedAt70Percent: results.easy, bars: barsOf(results) }, undefined, 2);
+}
+
+export function asText(results: Results, setting: Setting): string {
+  const { cores, node, cpu, requestBytes, rounds, seconds } = setting;
+  return [
+    `Node ${node}, ${cpu}; ${cores}`,
+    `unary Evaluate, ${requestBytes} bytes, ${STREAMS} streams on one connection; medians of ${rounds} rounds of ${seconds} s`,
+    "",
+    ...table([["server", "calls/s", "of bare", "p50 ms", "p99 ms", "CPU us", "peak MB"], ...serverRows(results)]),
+    "",
+    ...table([["bar", "found", "wanted", ""], ...barsOf(results).map(barRow)]),
+  ].join("\n");
+}
+
+function serverRows(results: Results): string[][] {
+  return [...results.figures].map(([name, figures]) => [
+    TITLES[name],
+    Math.round(figures.callsPerSecond).toLocaleString("en"),
+    (figures.callsPerSecond / bareOf(results, name)).toFixed(2),
+    figures.p50Ms.toFixed(2),
+    figures.p99Ms.toFixed(2),
+    figures.cpuUsPerCall?.toFixed(1) ?? "-",
+    figures.peakMemoryBytes === undefined ? "-" : (figures.peakMemoryBytes / 1e6).toFixed(0),
+  ]);
+}
+
+/** The ceiling of an answer of that length. */
+function bareOf({ figures }: Results, name: ContestantName): number {
+  const bare = name === "signed" || name === "bareSigned" ? "bareSigned" : "bareUnsigned";
+  return figures.get(bare)?.callsPerSecond ?? Number.NaN;
+}
+
+function barRow({ name, found, atLeast, atMost, unit, met }: Bar): string[] {
+  const wanted = atLeast === undefined ? `<= ${atMost}` : `>= ${atLeast}`;
+  return [name, `${found.toFixed(2)} ${unit}`.trim(), `${wanted} ${unit}`.trim(), met ? "met" : "NOT MET"];
+}
+
+/** The first column to the left, the others to the right. */
+function table(rows: readonly (readonly string[])[]): string[] {
+  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
+  const line = (row: readonly string[]) =>
+    row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i] ?? 0))).join("  ");
+  const [head = [], ...body] = rows;
+  return [line(head), widths.map((width) => "-".repeat(width)).join("  "), ...body.map(line)];
+}
