@@ -9,6 +9,8 @@ export type CryptoErrorCode =
   | "KEY_EXPIRES_FIRST"
   /** The key pair was disposed of; its secrets are gone. */
   | "KEY_DISPOSED"
+  /** The signer was made without a secret; it only verifies. */
+  | "NO_SIGNING_KEY"
   /** What should be signed breaks a rule of its format. */
   | "CLAIMS_INVALID"
   /** A verifier was asked without saying who is about to do what. */
@@ -42,6 +44,19 @@ export class DirectoryError extends Error {
 
   constructor(code: DirectoryErrorCode, message: string, options?: ErrorOptions) {
     super(message, options);
+    this.code = code;
+  }
+}
+
+/** Why a permit of format 1 does not verify; besides these, the directory's own errors. */
+export type TokenErrorCode = "EnvelopeParse" | "AlgorithmMismatch" | "SignatureInvalid" | "BundleExpired";
+
+export class TokenError extends Error {
+  override readonly name = "TokenError";
+  readonly code: TokenErrorCode;
+
+  constructor(code: TokenErrorCode, message: string) {
+    super(message);
     this.code = code;
   }
 }

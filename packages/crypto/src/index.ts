@@ -9,7 +9,14 @@ export {
   type OpenOptions,
   openSignedManifest,
 } from "./directory/manifest.ts";
-export { CryptoError, type CryptoErrorCode, DirectoryError, type DirectoryErrorCode } from "./errors.ts";
+export {
+  CryptoError,
+  type CryptoErrorCode,
+  DirectoryError,
+  type DirectoryErrorCode,
+  TokenError,
+  type TokenErrorCode,
+} from "./errors.ts";
 export { decodeKeyFile, encodeKeyFile } from "./keys/key-file.ts";
 export { type GenerateOptions, KavachKeyPair } from "./keys/key-pair.ts";
 export {
@@ -31,3 +38,6 @@ export {
   type PermitVerifierOptions,
 } from "./permits/verifier.ts";
 export { randomBytes, sha256 } from "./provider.ts";
+export { DirectoryTokenVerifier, type DirectoryTokenVerifierOptions } from "./v1/directory-token-verifier.ts";
+export { PermitToken, type PermitTokenInit } from "./v1/permit-token.ts";
+export { type HybridKeys, type PqOnlyKeys, PqTokenSigner } from "./v1/pq-token-signer.ts";

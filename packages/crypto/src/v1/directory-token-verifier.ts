@@ -1,0 +1,47 @@
+/** Verifies permits of format 1 by the keys of a directory. It does not look at the token's times: its caller must. */
+import type { Clock } from "@kavach/model";
+import { HYBRID_SUITE, type Suite } from "../algorithms.ts";
+import type { PublicKeyDirectory } from "../directory/directory.ts";
+import { CryptoError, TokenError } from "../errors.ts";
+import { expiresAtMsOf, verifyingKeysOf } from "../keys/public-key-bundle.ts";
+import { decodeEnvelope, expectAlgorithm, verifyEnvelope } from "./envelope.ts";
+import type { PermitToken } from "./permit-token.ts";
+
+export interface DirectoryTokenVerifierOptions {
+  readonly clock: Clock;
+  /** Demands both signatures; otherwise takes envelopes of ML-DSA-65 alone, and those only. Default true. */
+  readonly hybrid?: boolean;
+  /** Refuses bundles that have expired. Default true. */
+  readonly enforceExpiry?: boolean;
+}
+
+const OPTIONS: ReadonlySet<string> = new Set(["clock", "hybrid", "enforceExpiry"]);
+
+export class DirectoryTokenVerifier {
+  readonly #directory: PublicKeyDirectory;
+  readonly #suite: Suite;
+  readonly #clock: Clock;
+  readonly #enforceExpiry: boolean;
+
+  /** Throws CryptoError `OPTION_INVALID`. */
+  constructor(directory: PublicKeyDirectory, options: DirectoryTokenVerifierOptions) {
+    const { clock, hybrid = true, enforceExpiry = true } = options;
+    const unknown = Object.keys(options).find((name) => !OPTIONS.has(name));
+    if (unknown !== undefined) throw new CryptoError("OPTION_INVALID", `unknown option ${unknown}`);
+    this.#directory = directory;
+    this.#suite = hybrid ? HYBRID_SUITE : "ml-dsa-65";
+    this.#clock = clock;
+    this.#enforceExpiry = enforceExpiry;
+  }
+
+  /** Rejects with TokenError, or with the directory's DirectoryError when it does not have the key. */
+  async verify(token: PermitToken, signature: Uint8Array): Promise<void> {
+    const envelope = decodeEnvelope(signature);
+    expectAlgorithm(envelope, this.#suite);
+    const bundle = await this.#directory.fetch(envelope.keyId);
+    if (this.#enforceExpiry && !(this.#clock.nowMs() < expiresAtMsOf(bundle))) {
+      throw new TokenError("BundleExpired", "the key of the token has expired");
+    }
+    await verifyEnvelope(envelope, this.#suite, verifyingKeysOf(bundle), token.canonicalBytes());
+  }
+}

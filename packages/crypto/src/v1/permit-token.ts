@@ -1,0 +1,60 @@
+/** A permit of format 1, as existing Kavach verifiers know it. It binds neither principal, nor resource, nor params: prefer format 2. */
+import { uuidToBytes } from "@kavach/model";
+import { CryptoError } from "../errors.ts";
+import { concat, utf8 } from "../framing.ts";
+
+export interface PermitTokenInit {
+  /** UUID text. */
+  readonly tokenId: string;
+  /** UUID text. */
+  readonly evaluationId: string;
+  /** Unix seconds, whole. */
+  readonly issuedAt: number;
+  /** Unix seconds, whole. */
+  readonly expiresAt: number;
+  readonly actionName: string;
+}
+
+const UUID_FORM = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+
+export class PermitToken implements PermitTokenInit {
+  readonly tokenId: string;
+  readonly evaluationId: string;
+  readonly issuedAt: number;
+  readonly expiresAt: number;
+  readonly actionName: string;
+
+  /** Throws CryptoError `CLAIMS_INVALID`. */
+  constructor({ tokenId, evaluationId, issuedAt, expiresAt, actionName }: PermitTokenInit) {
+    const whole =
+      UUID_FORM.test(tokenId) &&
+      UUID_FORM.test(evaluationId) &&
+      Number.isSafeInteger(issuedAt) &&
+      Number.isSafeInteger(expiresAt) &&
+      typeof actionName === "string" &&
+      actionName.isWellFormed();
+    if (!whole) throw new CryptoError("CLAIMS_INVALID", "not the parts of a permit token");
+    this.tokenId = tokenId;
+    this.evaluationId = evaluationId;
+    this.issuedAt = issuedAt;
+    this.expiresAt = expiresAt;
+    this.actionName = actionName;
+  }
+
+  /** The signed bytes: both ids (16 each), issued and expires seconds (int64, little-endian), the action's name in UTF-8. */
+  canonicalBytes(): Uint8Array<ArrayBuffer> {
+    return concat(
+      uuidToBytes(this.tokenId),
+      uuidToBytes(this.evaluationId),
+      int64LittleEndian(this.issuedAt),
+      int64LittleEndian(this.expiresAt),
+      utf8(this.actionName),
+    );
+  }
+}
+
+function int64LittleEndian(value: number): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(8);
+  new DataView(bytes.buffer).setBigInt64(0, BigInt(value), true);
+  return bytes;
+}

@@ -1,0 +1,120 @@
+/** Signs and verifies permits of format 1. What that format does not bind is said at `PermitToken`; prefer `PermitSigner`. */
+import type { Clock } from "@kavach/model";
+import { ED25519, HYBRID_SUITE, ML_DSA_65, SUITE_HAS_ED25519, type Suite } from "../algorithms.ts";
+import { CryptoError } from "../errors.ts";
+import { KavachKeyPair, signingKeysOf } from "../keys/key-pair.ts";
+import { verifyingKeysOf } from "../keys/public-key-bundle.ts";
+import { provider } from "../provider.ts";
+import {
+  decodeEnvelope,
+  type EnvelopeKeys,
+  type EnvelopeSecrets,
+  expectAlgorithm,
+  sealEnvelope,
+  verifyEnvelope,
+} from "./envelope.ts";
+import type { PermitToken } from "./permit-token.ts";
+
+/** Raw keys. An empty signing key makes a verifier. */
+export interface PqOnlyKeys {
+  /** 32-byte seed (FIPS 204, algorithm 6), or empty. */
+  readonly mlDsaSigningKey: Uint8Array;
+  /** 1952 bytes. */
+  readonly mlDsaVerifyingKey: Uint8Array;
+  readonly keyId: string;
+}
+
+export interface HybridKeys extends PqOnlyKeys {
+  /** 32-byte seed (RFC 8032), or empty. */
+  readonly ed25519SigningKey: Uint8Array;
+  /** 32 bytes. */
+  readonly ed25519VerifyingKey: Uint8Array;
+}
+
+export class PqTokenSigner {
+  readonly keyId: string;
+  readonly #suite: Suite;
+  readonly #keys: EnvelopeKeys;
+  /** Asked at every signature, so that an expired or disposed key pair signs nothing. */
+  readonly #secrets: () => EnvelopeSecrets;
+
+  private constructor(keyId: string, suite: Suite, keys: EnvelopeKeys, secrets: () => EnvelopeSecrets) {
+    this.keyId = keyId;
+    this.#suite = suite;
+    this.#keys = keys;
+    this.#secrets = secrets;
+  }
+
+  static generateHybrid(options: { readonly clock: Clock }): PqTokenSigner {
+    return PqTokenSigner.fromKeypairHybrid(KavachKeyPair.generate({ clock: options.clock }), options);
+  }
+
+  static generatePqOnly(options: { readonly clock: Clock }): PqTokenSigner {
+    return PqTokenSigner.fromKeypairPqOnly(KavachKeyPair.generate({ clock: options.clock }), options);
+  }
+
+  static fromKeypairHybrid(keyPair: KavachKeyPair, options: { readonly clock: Clock }): PqTokenSigner {
+    return PqTokenSigner.#fromKeyPair(keyPair, HYBRID_SUITE, options.clock);
+  }
+
+  static fromKeypairPqOnly(keyPair: KavachKeyPair, options: { readonly clock: Clock }): PqTokenSigner {
+    return PqTokenSigner.#fromKeyPair(keyPair, "ml-dsa-65", options.clock);
+  }
+
+  /** Throws CryptoError `KEY_CORRUPT`. */
+  static hybrid(raw: HybridKeys): PqTokenSigner {
+    const keys = {
+      mlDsa: provider.publicKey(ML_DSA_65, raw.mlDsaVerifyingKey),
+      ed25519: provider.publicKey(ED25519, raw.ed25519VerifyingKey),
+    };
+    if (raw.mlDsaSigningKey.length === 0 || raw.ed25519SigningKey.length === 0) {
+      return new PqTokenSigner(raw.keyId, HYBRID_SUITE, keys, noSecrets);
+    }
+    const secrets = {
+      mlDsa: provider.secretKey(ML_DSA_65, raw.mlDsaSigningKey),
+      ed25519: provider.secretKey(ED25519, raw.ed25519SigningKey),
+    };
+    return new PqTokenSigner(raw.keyId, HYBRID_SUITE, keys, () => secrets);
+  }
+
+  /** Throws CryptoError `KEY_CORRUPT`. */
+  static pqOnly(raw: PqOnlyKeys): PqTokenSigner {
+    const keys = { mlDsa: provider.publicKey(ML_DSA_65, raw.mlDsaVerifyingKey), ed25519: undefined };
+    if (raw.mlDsaSigningKey.length === 0) return new PqTokenSigner(raw.keyId, "ml-dsa-65", keys, noSecrets);
+    const secrets = { mlDsa: provider.secretKey(ML_DSA_65, raw.mlDsaSigningKey), ed25519: undefined };
+    return new PqTokenSigner(raw.keyId, "ml-dsa-65", keys, () => secrets);
+  }
+
+  static #fromKeyPair(keyPair: KavachKeyPair, suite: Suite, clock: Clock): PqTokenSigner {
+    return new PqTokenSigner(keyPair.id, suite, verifyingKeysOf(keyPair.publicKeys()), () => {
+      if (keyPair.isExpired(clock.nowMs())) throw new CryptoError("KEY_EXPIRED", "the signing key has expired");
+      const { mlDsa, ed25519 } = signingKeysOf(keyPair);
+      return { mlDsa, ed25519: SUITE_HAS_ED25519[suite] ? ed25519 : undefined };
+    });
+  }
+
+  get isHybrid(): boolean {
+    return this.#suite === HYBRID_SUITE;
+  }
+
+  /** The envelope's bytes. Rejects with CryptoError: `NO_SIGNING_KEY`, `KEY_EXPIRED`, `KEY_DISPOSED`, `SIGNING_FAILED`. */
+  async sign(token: PermitToken): Promise<Uint8Array<ArrayBuffer>> {
+    const secrets = this.#secrets();
+    try {
+      return await sealEnvelope(this.#suite, this.keyId, secrets, token.canonicalBytes());
+    } catch (cause) {
+      throw new CryptoError("SIGNING_FAILED", "the token was not signed", { cause });
+    }
+  }
+
+  /** Looks at neither the token's times nor the envelope's key id. Rejects with TokenError. */
+  async verify(token: PermitToken, signature: Uint8Array): Promise<void> {
+    const envelope = decodeEnvelope(signature);
+    expectAlgorithm(envelope, this.#suite);
+    await verifyEnvelope(envelope, this.#suite, this.#keys, token.canonicalBytes());
+  }
+}
+
+function noSecrets(): never {
+  throw new CryptoError("NO_SIGNING_KEY", "this signer only verifies");
+}
