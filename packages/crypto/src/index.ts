@@ -1,7 +1,7 @@
 /** Keys, permits and the public key directory: the only room that imports a cryptographic library. */
 export { HYBRID_SUITE, SUITES, type Suite } from "./algorithms.ts";
 export { paramsDigest, tokenIdOf } from "./digests.ts";
-export { PublicKeyDirectory, type SignedManifestSource } from "./directory/directory.ts";
+export { PublicKeyDirectory } from "./directory/directory.ts";
 export {
   type BuildOptions,
   buildSignedManifest,
@@ -9,6 +9,15 @@ export {
   type OpenOptions,
   openSignedManifest,
 } from "./directory/manifest.ts";
+export {
+  type DirectorySource,
+  type LoadedKeys,
+  type ReadBytes,
+  type SignedManifestSource,
+  signedManifestSource,
+  signedManifestSourceV1,
+  unsignedManifestSourceV1,
+} from "./directory/source.ts";
 export {
   CryptoError,
   type CryptoErrorCode,
@@ -39,5 +48,11 @@ export {
 } from "./permits/verifier.ts";
 export { randomBytes, sha256 } from "./provider.ts";
 export { DirectoryTokenVerifier, type DirectoryTokenVerifierOptions } from "./v1/directory-token-verifier.ts";
+export {
+  buildSignedManifestV1,
+  buildUnsignedManifestV1,
+  parseSignedManifestV1,
+  parseUnsignedManifestV1,
+} from "./v1/manifest.ts";
 export { PermitToken, type PermitTokenInit } from "./v1/permit-token.ts";
 export { type HybridKeys, type PqOnlyKeys, PqTokenSigner } from "./v1/pq-token-signer.ts";

@@ -1,18 +1,19 @@
 /** RFC 3339 instants, kept as text because formats of the past carry nanoseconds. */
 import { CryptoError } from "./errors.ts";
 
-const FORM = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$/;
+/** RFC 3339, section 5.6, with its note: a blank may stand for the T. */
+const FORM = /^(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$/i;
 
 /** Unix milliseconds, rounded down. Throws CryptoError `KEY_CORRUPT` when the text is no instant. */
 export function instantMs(text: string): number {
-  const form = FORM.exec(text);
-  const wholeMs = form === null ? Number.NaN : Date.parse(`${form[1]}${form[3]}`);
+  const [, day, time, fraction = ".0", zone = ""] = FORM.exec(text) ?? [];
+  const local = `${day}T${time}`;
+  const wholeMs = Date.parse(local + zone.toUpperCase());
   // Date.parse lets 31 February pass as 3 March.
-  const local = form === null ? Number.NaN : Date.parse(`${form[1]}Z`);
-  if (Number.isNaN(wholeMs) || Number.isNaN(local) || new Date(local).toISOString().slice(0, 19) !== form?.[1]) {
+  if (Number.isNaN(wholeMs) || new Date(Date.parse(`${local}Z`)).toISOString().slice(0, 19) !== local) {
     throw new CryptoError("KEY_CORRUPT", "not an RFC 3339 instant");
   }
-  return wholeMs + Math.trunc(Number((form[2] ?? ".0").padEnd(4, "0").slice(1, 4)));
+  return wholeMs + Number(fraction.slice(1, 4).padEnd(3, "0"));
 }
 
 /** `ms`: Unix milliseconds, whole, within the years 0 to 9999. */

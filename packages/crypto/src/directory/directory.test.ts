@@ -2,8 +2,9 @@ import { describe, expect, it, vi } from "vitest";
 import { SUITES } from "../algorithms.ts";
 import { keyIdOf, type PublicKeyBundle } from "../keys/public-key-bundle.ts";
 import { clockAt, generate, NOW_MS } from "../permits/permit-fixture.ts";
-import { PublicKeyDirectory, type SignedManifestSource } from "./directory.ts";
+import { PublicKeyDirectory } from "./directory.ts";
 import { buildSignedManifest } from "./manifest.ts";
+import type { SignedManifestSource } from "./source.ts";
 
 const root = generate();
 const [alice, bob] = [generate().publicKeys(), generate().publicKeys()];

@@ -1,21 +1,8 @@
 /** Where verifiers find public keys. What it cannot vouch for it does not have. */
-import type { Clock } from "@kavach/model";
-import { HYBRID_SUITE, SUITES, type Suite } from "../algorithms.ts";
+import { SUITES } from "../algorithms.ts";
 import { CryptoError, DirectoryError } from "../errors.ts";
 import { checkedBundle, keyIdOf, type PublicKeyBundle, verifyingKeysOf } from "../keys/public-key-bundle.ts";
-import { type Manifest, openSignedManifest } from "./manifest.ts";
-
-export interface SignedManifestSource {
-  /** Reads the manifest's bytes from wherever they are. */
-  readonly read: () => Promise<Uint8Array>;
-  /** The root's public keys, from outside the manifest. */
-  readonly rootBundle: PublicKeyBundle;
-  readonly clock: Clock;
-  /** The root's suite. Default: hybrid. */
-  readonly suite?: Suite;
-  /** Highest version this verifier ever saw; an older one is refused. Default 0. */
-  readonly versionMin?: number;
-}
+import { type DirectorySource, type LoadedKeys, type SignedManifestSource, signedManifestSource } from "./source.ts";
 
 /** Bundles by their own id and by their v2 key id in every suite. */
 class KeyTable {
@@ -62,35 +49,38 @@ function checkedForDirectory(bundle: PublicKeyBundle): PublicKeyBundle {
   }
 }
 
-interface SignedState {
-  readonly source: SignedManifestSource;
-  manifest: Manifest;
-  reloading: Promise<void> | undefined;
-}
-
 export class PublicKeyDirectory {
   #table: KeyTable;
-  readonly #signed: SignedState | undefined;
+  /** Undefined in memory. */
+  readonly #source: DirectorySource | undefined;
+  #loaded: LoadedKeys | undefined;
+  #reloading: Promise<void> | undefined;
 
-  private constructor(table: KeyTable, signed: SignedState | undefined) {
-    this.#table = table;
-    this.#signed = signed;
+  private constructor(bundles: Iterable<PublicKeyBundle>, source?: DirectorySource, loaded?: LoadedKeys) {
+    this.#table = tableOf(bundles);
+    this.#source = source;
+    this.#loaded = loaded;
   }
 
   /** Throws DirectoryError `Corrupt` for a damaged bundle. */
   static inMemory(bundles: Iterable<PublicKeyBundle> = []): PublicKeyDirectory {
-    return new PublicKeyDirectory(tableOf(bundles), undefined);
+    return new PublicKeyDirectory(bundles);
+  }
+
+  /** From any source. Rejects with the source's DirectoryError, and with `Corrupt` for a damaged bundle. */
+  static async fromSource(source: DirectorySource): Promise<PublicKeyDirectory> {
+    const loaded = await source.load(undefined);
+    return new PublicKeyDirectory(loaded.bundles, source, loaded);
   }
 
   /** From a root-signed manifest. Rejects with DirectoryError: `BackendUnavailable`, `RootSignatureInvalid`, `Corrupt`. */
-  static async fromSignedManifest(source: SignedManifestSource): Promise<PublicKeyDirectory> {
-    const manifest = await readManifest(source, source.versionMin ?? 0);
-    return new PublicKeyDirectory(tableOf(manifest.bundles), { source, manifest, reloading: undefined });
+  static async fromSignedManifest(options: SignedManifestSource): Promise<PublicKeyDirectory> {
+    return await PublicKeyDirectory.fromSource(signedManifestSource(options));
   }
 
-  /** Version of the manifest in use; undefined in memory. Keep the highest one across restarts. */
+  /** Version of the manifest in use; undefined where the source has none. Keep the highest one across restarts. */
   get version(): number | undefined {
-    return this.#signed?.manifest.version;
+    return this.#loaded?.version;
   }
 
   /**
@@ -98,7 +88,7 @@ export class PublicKeyDirectory {
    * `NotFound`, and `BackendUnavailable` when the manifest has lapsed and no newer one was loaded.
    */
   async fetch(keyId: string): Promise<PublicKeyBundle> {
-    if (this.#signed !== undefined && !(this.#signed.source.clock.nowMs() < this.#signed.manifest.expiresAtMs)) {
+    if (this.#source?.hasLapsed(this.#loaded) === true) {
       throw new DirectoryError("BackendUnavailable", "the manifest has lapsed");
     }
     const bundle = this.#table.find(keyId);
@@ -108,22 +98,18 @@ export class PublicKeyDirectory {
 
   /** Reads the source again; calls that overlap share one reading. A failure keeps what was there. Nothing to do in memory. */
   async reload(): Promise<void> {
-    const signed = this.#signed;
-    if (signed === undefined) return;
-    signed.reloading ??= this.#load(signed).finally(() => {
-      signed.reloading = undefined;
+    const source = this.#source;
+    if (source === undefined) return;
+    this.#reloading ??= this.#load(source).finally(() => {
+      this.#reloading = undefined;
     });
-    await signed.reloading;
+    await this.#reloading;
   }
 
-  async #load(signed: SignedState): Promise<void> {
-    const manifest = await readManifest(signed.source, signed.manifest.version);
-    if (manifest.version === signed.manifest.version && manifest.digest !== signed.manifest.digest) {
-      throw new DirectoryError("RootSignatureInvalid", "two manifests of one version");
-    }
-    const table = tableOf(manifest.bundles);
-    this.#table = table;
-    signed.manifest = manifest;
+  async #load(source: DirectorySource): Promise<void> {
+    const loaded = await source.load(this.#loaded);
+    this.#table = tableOf(loaded.bundles);
+    this.#loaded = loaded;
   }
 
   /** In memory only; otherwise throws CryptoError `OPTION_INVALID`. Throws DirectoryError `Corrupt` for a damaged bundle. */
@@ -143,8 +129,8 @@ export class PublicKeyDirectory {
   }
 
   #expectInMemory(): void {
-    if (this.#signed === undefined) return;
-    throw new CryptoError("OPTION_INVALID", "a signed directory changes only by a new manifest");
+    if (this.#source === undefined) return;
+    throw new CryptoError("OPTION_INVALID", "only a directory in memory is changed key by key");
   }
 }
 
@@ -152,15 +138,4 @@ function tableOf(bundles: Iterable<PublicKeyBundle>): KeyTable {
   const table = new KeyTable();
   for (const bundle of bundles) table.insert(bundle);
   return table;
-}
-
-async function readManifest(source: SignedManifestSource, versionMin: number): Promise<Manifest> {
-  let bytes: Uint8Array;
-  try {
-    bytes = await source.read();
-  } catch (cause) {
-    throw new DirectoryError("BackendUnavailable", "the manifest could not be read", { cause });
-  }
-  const { rootBundle, clock, suite = HYBRID_SUITE } = source;
-  return await openSignedManifest(bytes, rootBundle, { nowMs: clock.nowMs(), versionMin, suite });
 }

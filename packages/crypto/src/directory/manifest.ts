@@ -126,6 +126,10 @@ function parseManifest(bytes: Uint8Array): SignedManifest {
     const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
     const manifest = SignedManifest.parse(JSON.parse(text));
     if (canonicalJson(manifest) !== text) throw new SyntaxError("not canonical JSON");
+    // Base64 has spellings that differ in bits which no byte holds.
+    for (const part of Object.values(manifest.signatures)) {
+      if (toBase64(fromBase64(part)) !== part) throw new SyntaxError("not canonical base64");
+    }
     return manifest;
   });
 }

@@ -5,6 +5,7 @@ import { PublicKeyDirectory } from "../directory/directory.ts";
 import { DirectoryError, TokenError } from "../errors.ts";
 import { KavachKeyPair } from "../keys/key-pair.ts";
 import { clockAt } from "../permits/permit-fixture.ts";
+import { apply, type Op } from "./changes-fixture.ts";
 import { DirectoryTokenVerifier } from "./directory-token-verifier.ts";
 import { PermitToken } from "./permit-token.ts";
 import { PqTokenSigner } from "./pq-token-signer.ts";
@@ -25,11 +26,6 @@ interface Permit {
   readonly canonical_bytes_hex?: string;
   readonly envelope: string;
   readonly python: Answers;
-}
-interface Op {
-  readonly op: "set" | "remove" | "xor" | "append";
-  readonly path: string;
-  readonly value?: unknown;
 }
 interface Tampered {
   readonly name: string;
@@ -73,18 +69,6 @@ const tokenOf = (token: Token) =>
     expiresAt: token.expires_at,
     actionName: token.action_name,
   });
-
-function apply(json: unknown, { op, path, value }: Op): void {
-  const names = path.split("/").slice(1);
-  const last = names.pop() ?? "";
-  // biome-ignore lint/suspicious/noExplicitAny: a JSON value of any shape is walked.
-  const parent = names.reduce((at: any, name) => at[name], json as any);
-  if (op === "set") parent[last] = value;
-  else if (op === "xor") parent[last] ^= value as number;
-  else if (op === "append") parent[last].push(value);
-  else if (Array.isArray(parent)) parent.splice(Number(last), 1);
-  else delete parent[last];
-}
 
 function envelopeOf(change: Tampered, base: Permit): Uint8Array {
   if (change.envelope_raw_b64 !== undefined) return new Uint8Array(Buffer.from(change.envelope_raw_b64, "base64"));

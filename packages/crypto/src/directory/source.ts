@@ -1,0 +1,78 @@
+/** Where a directory's keys come from: manifests that are read, checked, and read again. */
+import type { Clock } from "@kavach/model";
+import { HYBRID_SUITE, type Suite } from "../algorithms.ts";
+import { DirectoryError } from "../errors.ts";
+import type { PublicKeyBundle } from "../keys/public-key-bundle.ts";
+import { parseSignedManifestV1, parseUnsignedManifestV1 } from "../v1/manifest.ts";
+import { type Manifest, openSignedManifest } from "./manifest.ts";
+
+export interface LoadedKeys {
+  readonly bundles: readonly PublicKeyBundle[];
+  readonly version?: number;
+  /** Unix milliseconds. */
+  readonly expiresAtMs?: number;
+  /** SHA-256 of what was read, lower hex. */
+  readonly digest?: string;
+}
+
+export interface DirectorySource {
+  /** Reads and checks. `last` is what is in use and must not be gone behind. Rejects with DirectoryError. */
+  load(last: LoadedKeys | undefined): Promise<LoadedKeys>;
+  /** Whether what was loaded counts no longer. */
+  hasLapsed(loaded: LoadedKeys | undefined): boolean;
+}
+
+/** Reads a manifest's bytes from wherever they are. */
+export type ReadBytes = () => Promise<Uint8Array>;
+
+export interface SignedManifestSource {
+  readonly read: ReadBytes;
+  /** The root's public keys, from outside the manifest. */
+  readonly rootBundle: PublicKeyBundle;
+  readonly clock: Clock;
+  /** The root's suite. Default: hybrid. */
+  readonly suite?: Suite;
+  /** Highest version this verifier ever saw; an older one is refused. Default 0. */
+  readonly versionMin?: number;
+}
+
+/** Format 2: versioned, and void when it lapses. */
+export function signedManifestSource(options: SignedManifestSource): DirectorySource {
+  const { read, rootBundle, clock, suite = HYBRID_SUITE, versionMin = 0 } = options;
+  return {
+    async load(last): Promise<Manifest> {
+      const bytes = await readAll(read);
+      const open = { nowMs: clock.nowMs(), versionMin: last?.version ?? versionMin, suite };
+      const manifest = await openSignedManifest(bytes, rootBundle, open);
+      if (manifest.version === last?.version && manifest.digest !== last.digest) {
+        throw new DirectoryError("RootSignatureInvalid", "two manifests of one version");
+      }
+      return manifest;
+    },
+    hasLapsed: (loaded) => !(clock.nowMs() < (loaded?.expiresAtMs ?? 0)),
+  };
+}
+
+/** Format 1 with the root's signature, which neither expires nor has a version: an old one passes. */
+export function signedManifestSourceV1(read: ReadBytes, rootMlDsaVerifyingKey: Uint8Array): DirectorySource {
+  return {
+    load: async () => ({ bundles: parseSignedManifestV1(await readAll(read), rootMlDsaVerifyingKey) }),
+    hasLapsed: () => false,
+  };
+}
+
+/** Format 1 without a signature: whoever writes the bytes decides who is trusted. */
+export function unsignedManifestSourceV1(read: ReadBytes): DirectorySource {
+  return {
+    load: async () => ({ bundles: parseUnsignedManifestV1(await readAll(read)) }),
+    hasLapsed: () => false,
+  };
+}
+
+async function readAll(read: ReadBytes): Promise<Uint8Array> {
+  try {
+    return await read();
+  } catch (cause) {
+    throw new DirectoryError("BackendUnavailable", "the manifest could not be read", { cause });
+  }
+}

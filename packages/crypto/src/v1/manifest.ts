@@ -1,0 +1,78 @@
+/** Manifests of format 1: a JSON array of bundles, and the same as a text that the root has signed. */
+import { ML_DSA_65 } from "../algorithms.ts";
+import { CryptoError, DirectoryError } from "../errors.ts";
+import { utf8 } from "../framing.ts";
+import { type KavachKeyPair, signingKeysOf } from "../keys/key-pair.ts";
+import { bundleFromJson, bundleToJson, type PublicKeyBundle } from "../keys/public-key-bundle.ts";
+import { provider } from "../provider.ts";
+import { parseJsonStrictly } from "../strict-json.ts";
+
+const NO_CONTEXT = new Uint8Array(0);
+const MANIFEST_BYTES_MAX = 64 * 1024 * 1024;
+const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+export function buildUnsignedManifestV1(bundles: readonly PublicKeyBundle[]): Uint8Array<ArrayBuffer> {
+  return utf8(JSON.stringify(bundles.map(bundleToJson)));
+}
+
+/** `nowMs`: Unix milliseconds. Throws CryptoError `KEY_EXPIRED` or `KEY_DISPOSED`. */
+export function buildSignedManifestV1(
+  root: KavachKeyPair,
+  bundles: readonly PublicKeyBundle[],
+  nowMs: number,
+): Uint8Array<ArrayBuffer> {
+  if (root.isExpired(nowMs)) throw new CryptoError("KEY_EXPIRED", "the root key has expired");
+  const text = JSON.stringify(bundles.map(bundleToJson));
+  const signature = provider.sign(ML_DSA_65, signingKeysOf(root).mlDsa, utf8(text), NO_CONTEXT);
+  return utf8(JSON.stringify({ bundles_json: text, signature: [...signature] }));
+}
+
+/** Throws DirectoryError `Corrupt`, also for a key of the wrong length. Of two bundles of one id, the later counts. */
+export function parseUnsignedManifestV1(bytes: Uint8Array): PublicKeyBundle[] {
+  return parseBundles(decoded(bytes));
+}
+
+/** Throws DirectoryError `RootSignatureInvalid` or `Corrupt`. */
+export function parseSignedManifestV1(bytes: Uint8Array, rootMlDsaVerifyingKey: Uint8Array): PublicKeyBundle[] {
+  const json = parseJson(decoded(bytes));
+  const { bundles_json: text, signature } = Object(json) as { bundles_json?: unknown; signature?: unknown };
+  if (typeof text !== "string" || !text.isWellFormed() || !isBytes(signature)) throw corrupt();
+  const root = provider.publicKey(ML_DSA_65, rootMlDsaVerifyingKey);
+  if (!provider.verify(ML_DSA_65, root, utf8(text), NO_CONTEXT, Uint8Array.from(signature))) {
+    throw new DirectoryError("RootSignatureInvalid", "the root's signature does not verify");
+  }
+  return parseBundles(text);
+}
+
+function parseBundles(text: string): PublicKeyBundle[] {
+  const json = parseJson(text);
+  if (!Array.isArray(json)) throw corrupt();
+  try {
+    return json.map(bundleFromJson);
+  } catch (cause) {
+    throw corrupt(cause);
+  }
+}
+
+function decoded(bytes: Uint8Array): string {
+  if (bytes.length > MANIFEST_BYTES_MAX) throw corrupt();
+  try {
+    return decoder.decode(bytes);
+  } catch (cause) {
+    throw corrupt(cause);
+  }
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return parseJsonStrictly(text);
+  } catch (cause) {
+    throw corrupt(cause);
+  }
+}
+
+function isBytes(value: unknown): value is number[] {
+  return Array.isArray(value) && value.every((byte) => Number.isInteger(byte) && byte >= 0 && byte <= 255);
+}
+
+const corrupt = (cause?: unknown) => new DirectoryError("Corrupt", "the bytes are no manifest", { cause });
