@@ -92,11 +92,22 @@ export async function startRedis(options: RedisServerOptions = {}): Promise<Redi
 
 /** True once it answers; while it loads its file it does not count. */
 async function answers(port: number): Promise<boolean> {
-  const redis = new Redis({ host: "127.0.0.1", port, lazyConnect: true, retryStrategy: () => null });
+  const where = { host: "127.0.0.1", port };
+  const redis = new Redis({
+    ...where,
+    protocol: 2,
+    lazyConnect: true,
+    enableReadyCheck: false,
+    retryStrategy: () => null,
+  });
   redis.on("error", () => undefined);
   try {
     await redis.connect();
-    return (await redis.ping()) === "PONG";
+    // One that wants a password is up as well.
+    return await redis.ping().then(
+      (word) => word === "PONG",
+      (error: Error) => error.message.startsWith("NOAUTH"),
+    );
   } finally {
     redis.disconnect();
   }

@@ -1,3 +1,4 @@
+#!lua
 -- One decision: session, limits and charge of one principal, in one step.
 --
 -- KEYS  1 charge of this evaluation, 2 session, 3 index of sessions, then for each log: its entries, its buckets

@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- Appends one record: number, history, mark, retry entry and bell in one step.
 --
 -- KEYS  1 head, 2 history (a stream; the number is the id), 3 marks, 4 floors, 5 retry entry

@@ -1,3 +1,4 @@
+#!lua flags=no-writes
 -- The head of the revocation log, by the server's word.
 --
 -- KEYS  1 head

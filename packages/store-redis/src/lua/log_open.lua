@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- Makes the log usable on this incarnation of the server.
 --
 -- KEYS  1 head, 2 history, 3 floors

@@ -1,3 +1,4 @@
+#!lua flags=no-writes
 -- Records after a revision, in order.
 --
 -- KEYS  1 head, 2 history

@@ -1,3 +1,4 @@
+#!lua
 -- A permit's one use.
 --
 -- KEYS  1 the token id's key

@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- Ends a session. What is left of it keeps the id from being opened again by a first use.
 --
 -- KEYS  1 session, 2 index of the principal's sessions

@@ -1,3 +1,4 @@
+#!lua flags=no-writes
 -- One session, while it is open.
 --
 -- KEYS  1 session

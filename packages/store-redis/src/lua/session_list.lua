@@ -1,3 +1,4 @@
+#!lua flags=no-writes
 -- The ids of a principal's sessions that have not run out, the one that ends first before the others.
 --
 -- KEYS  1 index of the principal's sessions

@@ -1,3 +1,4 @@
+#!lua
 -- Opens a session under an id that was issued for it.
 --
 -- KEYS  1 session, 2 index of the principal's sessions
