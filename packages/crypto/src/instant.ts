@@ -16,7 +16,7 @@ export function instantMs(text: string): number {
   return wholeMs + Number(fraction.slice(1, 4).padEnd(3, "0"));
 }
 
-/** `ms`: Unix milliseconds, whole, within the years 0 to 9999. */
+/** `ms`: Unix milliseconds, whole, within the years 0 to 9999. Whole seconds have no fraction, as the Python package writes them. */
 export function instantText(ms: number): string {
-  return new Date(ms).toISOString();
+  return new Date(ms).toISOString().replace(".000Z", "Z");
 }

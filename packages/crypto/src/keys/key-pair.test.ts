@@ -37,7 +37,7 @@ describe("KavachKeyPair", () => {
       (k) => k.length,
     );
     expect(lengths).toEqual([1952, 1184, 32, 32]);
-    expect([keyPair.createdAt, keyPair.expiresAt]).toEqual(["2027-01-15T08:00:00.000Z", "2027-01-15T08:01:00.000Z"]);
+    expect([keyPair.createdAt, keyPair.expiresAt]).toEqual(["2027-01-15T08:00:00Z", "2027-01-15T08:01:00Z"]);
     expect(keyPair.isExpired(NOW_MS + 59_999)).toBe(false);
     expect(keyPair.isExpired(NOW_MS + 60_000)).toBe(true);
     expect(keyPair.isExpired(Number.NaN)).toBe(true);

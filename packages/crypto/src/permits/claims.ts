@@ -46,33 +46,41 @@ const KINDS: Readonly<Record<PrincipalKindName, PrincipalKind>> = {
   scheduler: PrincipalKind.SCHEDULER,
   external: PrincipalKind.EXTERNAL,
 };
+const MODES: Readonly<Record<PermitClaimsInit["mode"], PermitMode>> = {
+  enforce: PermitMode.ENFORCE,
+  observe: PermitMode.OBSERVE,
+};
 const KIND_NUMBERS: ReadonlySet<number> = new Set(Object.values(KINDS));
 
 /** The bytes that are signed and sent. Throws CryptoError `CLAIMS_INVALID`. */
 export function encodeClaims(init: PermitClaimsInit, suite: Suite, keyId: string): Uint8Array<ArrayBuffer> {
-  let claims: PermitClaims;
   try {
-    claims = create(PermitClaimsSchema, {
-      ...init,
-      version: PERMIT_VERSION,
-      principalId: init.principal.id,
-      principalKind: KINDS[init.principal.kind] ?? PrincipalKind.UNSPECIFIED,
-      roles: [...init.principal.roles],
-      audience: [...init.audience],
-      revision: { generation: BigInt(init.revision.generation), number: BigInt(init.revision.number) },
-      issuedAtMs: BigInt(init.issuedAtMs),
-      notBeforeMs: BigInt(init.notBeforeMs),
-      expiresAtMs: BigInt(init.expiresAtMs),
-      mode: init.mode === "enforce" ? PermitMode.ENFORCE : init.mode === "observe" ? PermitMode.OBSERVE : 0,
-      suite,
-      keyId,
-    });
+    const claims = messageOf(init, suite, keyId);
+    const fault = faultOf(claims);
+    if (fault === undefined) return toBinary(PermitClaimsSchema, claims) as Uint8Array<ArrayBuffer>;
+    throw new CryptoError("CLAIMS_INVALID", fault);
   } catch (cause) {
+    if (cause instanceof CryptoError) throw cause;
     throw new CryptoError("CLAIMS_INVALID", "a claim is of the wrong type", { cause });
   }
-  const fault = faultOf(claims);
-  if (fault !== undefined) throw new CryptoError("CLAIMS_INVALID", fault);
-  return toBinary(PermitClaimsSchema, claims) as Uint8Array<ArrayBuffer>;
+}
+
+function messageOf(init: PermitClaimsInit, suite: Suite, keyId: string): PermitClaims {
+  return create(PermitClaimsSchema, {
+    ...init,
+    version: PERMIT_VERSION,
+    principalId: init.principal.id,
+    principalKind: KINDS[init.principal.kind],
+    roles: [...init.principal.roles],
+    audience: [...init.audience],
+    revision: { generation: BigInt(init.revision.generation), number: BigInt(init.revision.number) },
+    issuedAtMs: BigInt(init.issuedAtMs),
+    notBeforeMs: BigInt(init.notBeforeMs),
+    expiresAtMs: BigInt(init.expiresAtMs),
+    mode: MODES[init.mode],
+    suite,
+    keyId,
+  });
 }
 
 /** The claims, or undefined where the bytes are not their one canonical encoding or break a rule. */

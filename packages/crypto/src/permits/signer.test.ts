@@ -136,6 +136,8 @@ describe("PermitSigner", () => {
       { expiresAtMs: NOW_MS },
       { expiresAtMs: NOW_MS + 300_001 },
       { mode: "" as "observe" },
+      { tokenId: "sixteen letters!" as unknown as Uint8Array },
+      { principal: undefined as never },
     ];
     for (const change of bad) {
       await expect(signer.seal(claimsOf(change)), JSON.stringify(Object.keys(change ?? {}))).rejects.toMatchObject({
