@@ -8,10 +8,14 @@ import { parseArgs } from "node:util";
 import { build } from "esbuild";
 import { ROOT, run } from "./run.ts";
 
-/** Every service of the image, and beside it every thread it starts from a file of that name. */
+/**
+ * Every service of the image, and the threads they start from a file beside the code: which lies in the service's own
+ * file, or in one that both share.
+ */
 const ENTRIES = {
   "gate-node/main": "services/gate-node/src/main.ts",
   "gate-node/portable-worker": "packages/crypto/src/portable-worker.ts",
+  "shared/portable-worker": "packages/crypto/src/portable-worker.ts",
   "fanout/main": "services/fanout/src/main.ts",
 } as const;
 
@@ -31,6 +35,8 @@ async function bundle(out: string): Promise<void> {
     entryPoints: Object.entries(ENTRIES).map(([out, path]) => ({ in: path, out })),
     outdir: out,
     bundle: true,
+    splitting: true,
+    chunkNames: "shared/[name]-[hash]",
     platform: "node",
     target: "node24",
     format: "esm",
