@@ -1,7 +1,6 @@
-/** What a call can end in besides a permit. Nothing here is ever "perhaps permitted". */
+/** What a call can end in besides a verdict. Nothing here is ever "perhaps permitted". */
 import type { status } from "@grpc/grpc-js";
-import type { FieldViolation, RefuseCode } from "@kavach/model";
-import type { InvalidateVerdict, RefuseVerdict } from "./verdict.ts";
+import type { FieldViolation } from "@kavach/model";
 
 /** Name of a gRPC status, such as `UNAVAILABLE`. */
 export type RpcCode = Exclude<keyof typeof status, "OK">;
@@ -35,44 +34,5 @@ export class GateUnavailable extends Error {
   constructor(code: GateUnavailableCode, message: string, options?: ErrorOptions) {
     super(message, options);
     this.code = code;
-  }
-}
-
-/** The gate refused the action. */
-export class Refused extends Error {
-  override readonly name = "Refused";
-  readonly verdict: RefuseVerdict;
-
-  constructor(verdict: RefuseVerdict) {
-    super(`[${verdict.code}] ${verdict.evaluator}: ${verdict.reason}`);
-    this.verdict = verdict;
-  }
-
-  get code(): RefuseCode {
-    return this.verdict.code;
-  }
-  get evaluator(): string {
-    return this.verdict.evaluator;
-  }
-  get reason(): string {
-    return this.verdict.reason;
-  }
-}
-
-/** The gate refused the action and revoked what its scope names. */
-export class Invalidated extends Error {
-  override readonly name = "Invalidated";
-  readonly verdict: InvalidateVerdict;
-
-  constructor(verdict: InvalidateVerdict) {
-    super(`${verdict.evaluator}: ${verdict.reason}`);
-    this.verdict = verdict;
-  }
-
-  get evaluator(): string {
-    return this.verdict.evaluator;
-  }
-  get reason(): string {
-    return this.verdict.reason;
   }
 }

@@ -11,10 +11,11 @@ import {
   RefusalSchema,
   RefuseCode,
   RevisionSchema,
+  VerdictSchema,
 } from "@kavach/api";
-import { type ContextInput, InputError } from "@kavach/model";
+import { type ContextInput, InputError, Invalidated, Refused } from "@kavach/model";
 import { afterEach, describe, expect, test, vi } from "vitest";
-import { GateUnavailable, Invalidated, Refused } from "./errors.ts";
+import { GateUnavailable } from "./errors.ts";
 import { GateClient, type GateClientOptions } from "./gate-client.ts";
 import { type ScriptedService, serveScripted } from "./scripted-service.test-kit.ts";
 
@@ -95,7 +96,7 @@ describe("verdicts", () => {
       atLeast: { generation: 1, number: 2 },
     });
     const [request] = requests;
-    expect(verdict).toEqual({
+    expect(verdict).toMatchObject({
       kind: "permit",
       permit: Buffer.from(TOKEN),
       tokenId: "t",
@@ -158,9 +159,7 @@ describe("verdicts", () => {
     const denied = { code: RefuseCode.POLICY_DENIED, evaluator: "policy", reason: "no" };
     const { endpoint } = await gate((request, nth) => ({
       ...permit(request, nth),
-      observed: {
-        verdict: { case: "refuse", value: create(RefusalSchema, denied) },
-      },
+      observed: create(VerdictSchema, { verdict: { case: "refuse", value: denied } }),
     }));
     const verdict = await clientOf({ endpoints: endpoint }).check(REFUND);
     expect(verdict.observed).toEqual({ kind: "refuse", code: "POLICY_DENIED", evaluator: "policy", reason: "no" });

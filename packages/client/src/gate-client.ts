@@ -6,17 +6,20 @@ import {
   type ContextInput,
   contextFromInput,
   InputError,
+  type PermitVerdict,
   type RandomBytes,
   type Revision,
+  requirePermit,
   uuidFromRandom,
+  type Verdict,
 } from "@kavach/model";
 import { SYSTEM_CLOCK, SYSTEM_RANDOM } from "@kavach/system";
 import { contextToWire, revisionToWire } from "@kavach/wire";
 import { type Channel, openChannel, type TlsOptions } from "./channel.ts";
-import { GateUnavailable, Invalidated, Refused } from "./errors.ts";
+import { GateUnavailable } from "./errors.ts";
 import { type GrpcService, grpcServiceOf, rpcError } from "./grpc-service.ts";
 import { refuseUnknownKeys } from "./options.ts";
-import { type PermitVerdict, readVerdict, type Verdict } from "./verdict.ts";
+import { readVerdict } from "./verdict.ts";
 
 export interface GateClientOptions {
   /** `"host:port"`, `"dns:///name:port"` (round robin over every address of the name), or a list of `"host:port"`. */
@@ -94,7 +97,7 @@ export class GateClient {
     let verdict: Verdict;
     try {
       const response = await this.#gate.evaluate(request, { deadlineMs, ...(signal !== undefined && { signal }) });
-      verdict = readVerdict(response);
+      verdict = readVerdict(response, context.actionName);
     } catch (error) {
       throw failure(error);
     }
@@ -106,15 +109,7 @@ export class GateClient {
 
   /** Resolves only with a permit. Throws `Refused` or `Invalidated` for the other verdicts; otherwise as `evaluate`. */
   async check(context: ContextInput, options: EvaluateOptions = {}): Promise<PermitVerdict> {
-    const verdict = await this.evaluate(context, options);
-    switch (verdict.kind) {
-      case "permit":
-        return verdict;
-      case "refuse":
-        throw new Refused(verdict);
-      case "invalidate":
-        throw new Invalidated(verdict);
-    }
+    return requirePermit(await this.evaluate(context, options));
   }
 
   /** Ends every connection; calls under way fail with `GateUnavailable`. */

@@ -1,62 +1,19 @@
 /** Reads the gate's answer. Whatever is unset, unknown or incomplete reads as refuse. */
 import { type EvaluateResponse, Propagation, type Refusal, type Verdict as WireVerdict } from "@kavach/api";
-import type { InvalidationScope, RefuseCode, Revision } from "@kavach/model";
+import {
+  type DecisionFacts,
+  InvalidateVerdict,
+  type ObservedVerdict,
+  PermitVerdict,
+  type PropagationName,
+  type RefuseAnswer,
+  RefuseVerdict,
+  type Verdict,
+} from "@kavach/model";
 import { durationFromWire, refuseCodeFromWire, requiredInstant, revisionFromWire, scopeFromWire } from "@kavach/wire";
 
-/** What every verdict says besides its answer. */
-export interface DecisionFacts {
-  /** UUID. */
-  readonly evaluationId: string;
-  /** SHA-256 of the policy set that decided, lower hex. */
-  readonly policyDigest: string;
-  /** Name of the policy that decided; empty where none did. */
-  readonly policyName: string;
-  /** What the deciding node had applied of the revocation log. */
-  readonly revision?: Revision;
-  /** From a gate that only observes: the verdict that would have been given. */
-  readonly observed?: ObservedVerdict;
-}
-
-export interface PermitAnswer {
-  readonly kind: "permit";
-  /** What travels to the verifier; empty only where the gate has no signer. */
-  readonly permit: Uint8Array;
-  /** UUID of the permit. */
-  readonly tokenId: string;
-  /** Unix milliseconds. */
-  readonly issuedAtMs: number;
-  /** Unix milliseconds; from then on the permit is void. */
-  readonly expiresAtMs: number;
-}
-
-export interface RefuseAnswer {
-  readonly kind: "refuse";
-  readonly code: RefuseCode;
-  readonly evaluator: string;
-  readonly reason: string;
-}
-
-export interface InvalidateAnswer {
-  readonly kind: "invalidate";
-  readonly scope: InvalidationScope;
-  readonly evaluator: string;
-  readonly reason: string;
-}
-
-export type ObservedVerdict = PermitAnswer | RefuseAnswer | InvalidateAnswer;
-export type PropagationName = "UNSPECIFIED" | "PUBLISHED" | "LOCAL_ONLY" | "PRIMARY_ONLY";
-
-export type PermitVerdict = DecisionFacts & PermitAnswer;
-export type RefuseVerdict = DecisionFacts &
-  RefuseAnswer & {
-    /** After a rate limit refused: milliseconds until a place is free again at the earliest. */
-    readonly retryAfterMs?: number;
-  };
-export type InvalidateVerdict = DecisionFacts & InvalidateAnswer & { readonly propagation: PropagationName };
-export type Verdict = PermitVerdict | RefuseVerdict | InvalidateVerdict;
-
-/** Throws `InputError` where the answer's facts break the contract: then there is no verdict. */
-export function readVerdict(response: EvaluateResponse): Verdict {
+/** Throws `InputError` where the answer's facts break the contract: then there is no verdict. `actionName` is what was asked about. */
+export function readVerdict(response: EvaluateResponse, actionName: string): Verdict {
   const { revision, observed, retryAfter } = response;
   const facts: DecisionFacts = {
     evaluationId: response.evaluationId,
@@ -68,15 +25,13 @@ export function readVerdict(response: EvaluateResponse): Verdict {
   const answer = readAnswer(response.verdict, "");
   switch (answer.kind) {
     case "permit":
-      return { ...facts, ...answer };
-    case "refuse":
-      return {
-        ...facts,
-        ...answer,
-        ...(retryAfter !== undefined && { retryAfterMs: durationFromWire(retryAfter, "retry_after") }),
-      };
+      return new PermitVerdict(facts, answer, actionName);
+    case "refuse": {
+      const wait = retryAfter !== undefined && { retryAfterMs: durationFromWire(retryAfter, "retry_after") };
+      return new RefuseVerdict(facts, { ...answer, ...wait });
+    }
     case "invalidate":
-      return { ...facts, ...answer, propagation: propagationName(response.propagation) };
+      return new InvalidateVerdict(facts, answer.scope, propagationName(response.propagation));
   }
 }
 

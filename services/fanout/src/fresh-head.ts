@@ -23,8 +23,9 @@ export class FreshHead {
     // Taken before the log is asked: an append that comes later may be known before the reading returns.
     const known = this.#opener.known;
     const answer = await this.#share();
-    if (compareRevisions(answer.head, known) >= 0) return this.#noted(answer);
-    await this.#opener.open();
+    const isFromBefore = applied !== undefined && applied.generation > 0 && applied.generation < answer.head.generation;
+    if (compareRevisions(answer.head, known) >= 0 && !isFromBefore) return this.#noted(answer);
+    await this.#opener.open(applied);
     const again = await this.#share();
     if (compareRevisions(again.head, known) < 0) {
       throw new UnavailableError("LOG_UNAVAILABLE", "the revocation log knows less than its readers");

@@ -53,6 +53,7 @@ export function invalidationService(parts: ServiceParts): ServiceImpl<typeof Inv
       validated(WatchInvalidationsRequestSchema, request);
       const { realm } = request;
       const from = request.from === undefined ? undefined : revisionFromWire(request.from, "from");
+      if (realm === "" && from !== undefined) requirePlausible(from, opener.known, "from");
       const leave = metrics.enterWatcher();
       try {
         for await (const event of watch(parts, { realm, from, signal: context.signal })) yield eventToWire(event);
@@ -69,7 +70,7 @@ export function invalidationService(parts: ServiceParts): ServiceImpl<typeof Inv
       const applied = request.applied === undefined ? undefined : revisionFromWire(request.applied, "applied");
       // Only a node's word counts against the log: it opens the log again, which costs every login.
       const isNode = request.watcherId !== "";
-      if (isNode && applied !== undefined) requirePlausible(applied, opener.known);
+      if (isNode && applied !== undefined) requirePlausible(applied, opener.known, "applied");
       const { head, storeTimeMs } = await heads.ask(isNode ? applied : undefined);
       return create(GetHeadResponseSchema, { head: revisionToWire(head), storeTime: instantToWire(storeTimeMs) });
     },
@@ -98,9 +99,9 @@ function leaseOver(leaseMs: number, { signal }: Pick<HandlerContext, "signal">):
 /** A generation can count instants, so the next one may be far off; one that no log can have is refused, not remembered. */
 const GENERATIONS_AHEAD_MAX = 1e13;
 
-function requirePlausible(applied: Revision, known: Revision): void {
-  if (applied.generation - known.generation <= GENERATIONS_AHEAD_MAX) return;
-  throw new InputError([{ field: "applied.generation", reason: "is no generation of this log" }]);
+function requirePlausible(claim: Revision, known: Revision, field: string): void {
+  if (claim.generation - known.generation <= GENERATIONS_AHEAD_MAX) return;
+  throw new InputError([{ field: `${field}.generation`, reason: "is no generation of this log" }]);
 }
 
 function eventToWire(event: WatchEvent): WatchInvalidationsResponse {

@@ -1,5 +1,5 @@
 /** Opens the log again when its server turns out to be another than before; remembers the latest revision that anybody has shown. */
-import { laterRevision, type Revision, ZERO_REVISION } from "@kavach/model";
+import { laterRevision, type Revision, UnavailableError, ZERO_REVISION } from "@kavach/model";
 import { LogError, type RevocationLog } from "@kavach/store";
 
 export type OpenOutcome = Awaited<ReturnType<RevocationLog["open"]>>["outcome"];
@@ -8,7 +8,6 @@ export class LogOpener {
   readonly #log: RevocationLog;
   readonly #onOpened: (outcome: OpenOutcome, head: Revision) => void;
   #known: Revision = ZERO_REVISION;
-  #opening: Promise<void> | undefined;
 
   constructor(log: RevocationLog, onOpened: (outcome: OpenOutcome, head: Revision) => void) {
     this.#log = log;
@@ -24,27 +23,33 @@ export class LogOpener {
     this.#known = laterRevision(this.#known, revision);
   }
 
-  /** Opens the log. Calls at the same time share one attempt. */
-  open(): Promise<void> {
-    this.#opening ??= this.#openOnce().finally(() => {
-      this.#opening = undefined;
-    });
-    return this.#opening;
+  /**
+   * Opens the log where it must be. `claim` is what one reader has seen: a revision of an earlier generation can be one that the
+   * log lost on the way to its present one, so the latest of all readers does not speak for it. The log itself decides, in one step.
+   */
+  async open(claim?: Revision): Promise<void> {
+    await this.#openFor(this.#known);
+    if (claim !== undefined && claim.generation < this.#known.generation) await this.#openFor(claim);
   }
 
   /** Runs `use`; where the log must be opened first, opens it and runs `use` once more. */
-  async opened<Result>(use: () => Promise<Result>): Promise<Result> {
+  async opened<Result>(use: () => Promise<Result>, claim?: Revision): Promise<Result> {
     try {
       return await use();
     } catch (error) {
       if (!(error instanceof LogError)) throw error;
-      await this.open();
-      return use();
+    }
+    await this.open(claim);
+    try {
+      return await use();
+    } catch (error) {
+      if (!(error instanceof LogError)) throw error;
+      throw new UnavailableError("LOG_UNAVAILABLE", "the revocation log does not stay open", { cause: error });
     }
   }
 
-  async #openOnce(): Promise<void> {
-    const { head, outcome } = await this.#log.open(this.#known);
+  async #openFor(known: Revision): Promise<void> {
+    const { head, outcome } = await this.#log.open(known);
     this.know(head);
     if (outcome !== "unchanged") this.#onOpened(outcome, head);
   }

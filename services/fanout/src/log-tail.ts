@@ -120,7 +120,7 @@ export class LogTail {
       this.#moveTo((await opener.opened(() => log.head())).head);
     }
     while (!this.#stopped) {
-      const read = await opener.opened(() => log.read(this.#position, READ_MAX));
+      const read = await opener.opened(() => log.read(this.#position, READ_MAX), this.#position);
       if (read.kind === "resync") {
         this.#reset(read.snapshot.head);
         break;

@@ -46,17 +46,29 @@ const TAIL_AGE_MS_MIN = 1500;
 /** Throws UnavailableError while the log is away, and a resumable error when the watcher is too slow. */
 export async function* watch(parts: WatchParts, question: WatchQuestion): AsyncGenerator<WatchEvent> {
   await parts.tail.catchUp();
-  let position = startOf(parts, question);
+  let position = await startOf(parts, question);
   while (!question.signal.aborted) {
     position = yield* backlog(parts, question, position);
     position = yield* live(parts, question, position);
   }
 }
 
-/** Who claims to be ahead of the log is not believed, but gets everything again. */
-function startOf({ tail }: WatchParts, { from }: WatchQuestion): Revision | undefined {
-  if (from === undefined || tail.position === undefined) return undefined;
-  return compareRevisions(from, tail.position) > 0 ? undefined : from;
+/**
+ * Where the watcher stands, if the log can go on from there. A node, which follows every realm, may have seen what the log
+ * lost; then the log is opened anew. Anybody else's word costs nobody anything: who is somewhere else gets everything again.
+ */
+async function startOf({ opener, tail }: WatchParts, { realm, from }: WatchQuestion): Promise<Revision | undefined> {
+  if (from === undefined || hasSeen(tail.position, from)) return from;
+  if (realm !== "" || from.generation === 0) return undefined;
+  opener.know(from);
+  await opener.open(from);
+  await tail.catchUp();
+  return hasSeen(tail.position, from) ? from : undefined;
+}
+
+/** `from` is in the tail's generation, and not ahead of it. */
+function hasSeen(tail: Revision | undefined, from: Revision): boolean {
+  return tail !== undefined && from.generation === tail.generation && from.number <= tail.number;
 }
 
 /** From the log itself, up to where the tail is. */
@@ -68,7 +80,7 @@ async function* backlog(
   let position = from;
   while (!signal.aborted) {
     if (position !== undefined && hasReached(position, tail.position)) return position;
-    const read = await opener.opened(() => log.read(position, READ_MAX));
+    const read = await opener.opened(() => log.read(position, READ_MAX), position);
     if (read.kind === "resync") {
       yield* resync(read.snapshot, realm);
       position = read.snapshot.head;

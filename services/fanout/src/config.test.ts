@@ -1,0 +1,61 @@
+import { afterEach, describe, expect, test, vi } from "vitest";
+import { ConfigError, readConfig, readTls } from "./config.ts";
+
+afterEach(() => {
+  vi.unstubAllEnvs();
+});
+
+const read = (...flags: string[]) => readConfig(["node", "fanout", ...flags]);
+
+describe("config", () => {
+  test("needs only a log", () => {
+    expect(read("--log", "memory")).toEqual({
+      listen: { host: "127.0.0.1", port: 4700 },
+      adminListen: { host: "127.0.0.1", port: 4701 },
+      log: "memory",
+      insecure: false,
+      heartbeatMs: 1000,
+      leaseMs: 5000,
+      logLevel: "info",
+    });
+  });
+
+  test("is read from the environment; flags win", () => {
+    vi.stubEnv("KAVACH_LOG", "redis://r:6379");
+    vi.stubEnv("KAVACH_HEARTBEAT_MS", "500");
+    expect(read("--heartbeat-ms", "700", "--listen", "[::1]:1")).toMatchObject({
+      log: "redis://r:6379",
+      heartbeatMs: 700,
+      listen: { host: "::1", port: 1 },
+    });
+  });
+
+  test.each<[string[], string]>([
+    [[], "--log: required"],
+    [["--log", "http://x"], "--log: must be memory, or begin with redis://"],
+    [["--log", "memory", "--listen", "4700"], "--listen: must be HOST:PORT"],
+    [["--log", "memory", "--admin-listen", "x:70000"], "--admin-listen: port must be 0 to 65535"],
+    [["--log", "memory", "--heartbeat-ms", "1.5"], "--heartbeat-ms: "],
+    [["--log", "memory", "--log-level", "loud"], "--log-level: "],
+    [["--log", "memory", "--tls-cert", "x"], "--tls-cert: --tls-cert and --tls-key come together"],
+    [["--log", "memory", "--tls-client-ca", "x"], "--tls-client-ca: needs --tls-cert and --tls-key"],
+    [["--log", "memory", "--listen", "0.0.0.0:1"], "give --tls-client-ca, or --insecure"],
+    [["--log", "memory", "--listen", "127.evil.example:1"], "callers are not authenticated on 127.evil.example"],
+  ])("refuses %o", (flags, message) => {
+    expect(() => read(...flags)).toThrow(ConfigError);
+    expect(() => read(...flags)).toThrow(message);
+  });
+
+  test("tells every fault at once", () => {
+    expect(() => read("--heartbeat-ms", "1", "--lease-ms", "1")).toThrow(/--log.*\n--heartbeat-ms.*\n--lease-ms/s);
+  });
+
+  test("opens another address only where that was meant", () => {
+    expect(read("--log", "memory", "--listen", "0.0.0.0:1", "--insecure").insecure).toBe(true);
+  });
+
+  test("a certificate that cannot be read is named", () => {
+    const config = read("--log", "memory", "--tls-cert", "/no/such.pem", "--tls-key", "/no/such.key");
+    expect(() => readTls(config)).toThrow("cannot read /no/such.pem: ENOENT");
+  });
+});
