@@ -89,14 +89,14 @@ export function contextFromInput(input: ContextInput, reading: FlatReading): Act
     principal: {
       id: input.principalId,
       kind: input.principalKind,
-      roles: input.roles === undefined ? [] : input.roles,
+      roles: rolesOf(input.roles),
     },
     action: { name: input.actionName, ...(resource !== undefined && { resource }), params },
     ...sessionOf(input, reading),
     environment: {
       ...(ip !== undefined && { ip }),
-      ...(currentGeo !== undefined && { geo: currentGeo }),
-      ...(device !== undefined && { device }),
+      ...(currentGeo !== undefined && { geo: { ...currentGeo } }),
+      ...(device !== undefined && { device: { ...device } }),
       ...(userAgent !== undefined && { userAgent }),
     },
   };
@@ -114,10 +114,16 @@ function sessionOf(input: ContextInput, reading: FlatReading): Pick<ActionContex
       ...(input.sessionStartedAt === undefined && { startAssumed: true }),
       actionCount: input.actionCount === undefined ? 0 : input.actionCount,
       ...(originIp !== undefined && { originIp }),
-      ...(originGeo !== undefined && { originGeo }),
-      ...(originDevice !== undefined && { originDevice }),
+      ...(originGeo !== undefined && { originGeo: { ...originGeo } }),
+      ...(originDevice !== undefined && { originDevice: { ...originDevice } }),
     },
   };
+}
+
+/** A copy of a list; what is no list is left for the limits to refuse. */
+function rolesOf(roles: readonly string[] | undefined): readonly string[] {
+  if (roles === undefined) return [];
+  return Array.isArray(roles) ? [...(roles as readonly string[])] : roles;
 }
 
 /** What is no instant becomes NaN, which the limits refuse. */
@@ -127,10 +133,10 @@ function instantMs(instant: unknown, nowMs: number): number {
   return typeof instant === "number" ? instant * 1000 : Number.NaN;
 }
 
-/** A map as it is, an object by its own enumerable names; what the values are is the limits' business. */
+/** Copied, so that nothing changes while it is judged: a map, or an object by its own enumerable names. What the values are is the limits' business. */
 function paramsOf(params: unknown, violations: FieldViolation[]): ReadonlyMap<string, ParamValue> {
   if (params === undefined) return new Map();
-  if (params instanceof Map) return params;
+  if (params instanceof Map) return new Map(params as ReadonlyMap<string, ParamValue>);
   if (isPlainObject(params)) return new Map(Object.entries(params) as [string, ParamValue][]);
   violations.push({ field: "params", reason: "must be an object or a map" });
   return new Map();

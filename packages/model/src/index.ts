@@ -6,6 +6,7 @@ export * from "./errors.ts";
 export * from "./limits.ts";
 export * from "./net-address.ts";
 export * from "./nouns.ts";
+export * from "./returned-verdict.ts";
 export * from "./revocation.ts";
 export * from "./revocation-index.ts";
 export * from "./text-measure.ts";
