@@ -116,7 +116,7 @@ export function isGenerated(path: string): boolean {
 
 /** Files that only tests load: named so, or in a room that is never shipped. */
 export function isTest(path: string): boolean {
-  return /\.(test|prop|bench)\.ts$/.test(path) || /^(test|packages\/testkit)\//.test(path);
+  return /\.(test|test-kit|prop|bench)\.ts$/.test(path) || /^(test|packages\/testkit)\//.test(path);
 }
 
 /** `@scope/name` or `name` of a bare specifier; nothing for relative ones and Node's own. */

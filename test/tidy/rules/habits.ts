@@ -48,7 +48,7 @@ export function modulesSayWhatTheyAreFor(repo: Repo): Complaint[] {
     .map((path) => ({ path, line: 1, text: "opens with no sentence on what it is for" }));
 }
 
-const KEBAB = /^[a-z0-9]+(-[a-z0-9]+)*(\.[a-z0-9]+)*$/;
+const KEBAB = /^[a-z0-9]+(-[a-z0-9]+)*(\.[a-z0-9]+(-[a-z0-9]+)*)*$/;
 const EMPTY_WORDS = /(^|[-./])(manager|helper|util|utils|helpers|common|misc)([-.]|$)/;
 
 export function filesAreNamedWell(repo: Repo): Complaint[] {

@@ -8,7 +8,7 @@ const CODE = /\.(ts|js|mjs|cjs|sh|py|lua|proto|tpl)$/;
 
 /** Not ours to cut: a contract of somebody else, and what machines write. */
 function isForeign(path: string): boolean {
-  return isGenerated(path) || /^proto\/(?!kavach\/)/.test(path);
+  return isGenerated(path) || (/\.proto$/.test(path) && !path.startsWith("proto/kavach/"));
 }
 
 export function filesAreShort(repo: Repo): Complaint[] {
