@@ -19,6 +19,11 @@ export const GENERATORS: readonly Generator[] = [
     makes: ["packages/store-redis/src/scripts.generated.ts"],
     command: (out) => [process.execPath, "tools/regen-scripts.ts", out],
   },
+  {
+    name: "JSON Schemas",
+    makes: ["docs/reference/policy.schema.json"],
+    command: (out) => [process.execPath, "test/cases/write-schemas.ts", out],
+  },
 ];
 
 /** Paths, relative to the root, whose committed content is not what the generator makes now. */

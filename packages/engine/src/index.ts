@@ -10,12 +10,8 @@ export {
   type InvariantOption,
 } from "./gate-rules.ts";
 export type { Invariant, InvariantCheck } from "./invariants.ts";
+export { type LintCode, type LintFinding, lintPolicySet } from "./lint.ts";
 export { type Facts, type Plan, type PlannedCandidate, type PlanOptions, plan } from "./plan.ts";
-export {
-  type CompiledPolicy,
-  loadPolicySet,
-  type PolicySet,
-  type PolicySource,
-  type RateLimit,
-  type Sha256,
-} from "./policy-set.ts";
+export { policyJsonSchema } from "./policy-json-schema.ts";
+export type { PolicySource } from "./policy-reader.ts";
+export { type CompiledPolicy, loadPolicySet, type PolicySet, type RateLimit, type Sha256 } from "./policy-set.ts";

@@ -43,7 +43,7 @@ const timeWindow = z.string().transform((value, context) => {
 const U32_MAX = 4_294_967_295;
 
 /** What each condition takes. A condition is an object with exactly one of these keys. */
-const OPERANDS = {
+export const OPERANDS = {
   identity_kind: z.enum(PRINCIPAL_KINDS),
   identity_role: text,
   identity_id: text,
@@ -99,6 +99,9 @@ const policy = z.strictObject({
 export type Policy = z.output<typeof policy>;
 
 const set = z.strictObject({ policies: z.array(policy).optional(), policy: z.array(policy).optional() });
+
+/** The parts that the published JSON Schema is made from. */
+export const policySchemas = { name: nameText, duration: durationText, rateWindow, timeWindow, condition, policy, set };
 
 export type ParsedPolicies =
   | { readonly policies: readonly Policy[] }

@@ -2,7 +2,8 @@
 import { describe, expect, test } from "vitest";
 import { answerOf, contextOf, judge, noDigest } from "./engine-fixture.ts";
 import { PolicyError, type PolicyFault } from "./faults.ts";
-import { loadPolicySet, type PolicySet, type PolicySource } from "./policy-set.ts";
+import type { PolicySource } from "./policy-reader.ts";
+import { loadPolicySet, type PolicySet } from "./policy-set.ts";
 
 function load(source: PolicySource): PolicySet {
   return loadPolicySet(source, noDigest);

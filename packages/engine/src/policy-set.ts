@@ -1,18 +1,10 @@
-/** From policy text to a compiled set: read, checked, ordered, indexed. Knows no policy that was not fully checked. */
+/** From checked policies to a compiled set: ordered, indexed, with a digest. Knows no policy that was not fully checked. */
 import { type ActionContext, canonicalJson, type PassFinding, type RefuseFinding } from "@kavach/model";
 import { compileTest, type Effect, type Test } from "./conditions.ts";
-import { PolicyError, type PolicyFault } from "./faults.ts";
-import { readJson } from "./json-document.ts";
 import { type Pattern, parsePattern, patternMatches } from "./pattern.ts";
 import { PolicyIndex } from "./policy-index.ts";
-import { type Condition, crossFaults, knownKeys, type Policy, parsePolicies } from "./policy-schema.ts";
-import { type SchemaFault, schemaFaults, valueAt } from "./schema-faults.ts";
-import { objectDocument, pathText, type SourceDocument, SourceError, type SourceFault } from "./source-document.ts";
-import { readToml } from "./toml-document.ts";
-
-export type PolicySource =
-  | { readonly format: "toml" | "json"; readonly text: string; readonly file?: string }
-  | { readonly format: "object"; readonly value: unknown };
+import { type PolicySource, readPolicies } from "./policy-reader.ts";
+import type { Condition, Policy } from "./policy-schema.ts";
 
 export type Sha256 = (bytes: Uint8Array) => Uint8Array;
 
@@ -50,7 +42,7 @@ export interface PolicySet {
 
 /** Compiles a policy set. Throws `PolicyError` with every fault. An empty source is valid and refuses everything. */
 export function loadPolicySet(source: PolicySource, sha256: Sha256): PolicySet {
-  const policies = read(source).toSorted((a, b) => a.priority - b.priority);
+  const policies = readPolicies(source).policies.toSorted((a, b) => a.priority - b.priority);
   const compiled = policies.map(compilePolicy);
   const canonical = canonicalJson({ policies: policies.map(normalised) });
   return Object.freeze({
@@ -59,46 +51,6 @@ export function loadPolicySet(source: PolicySource, sha256: Sha256): PolicySet {
     index: new PolicyIndex(policies.map((policy) => policy.conditions)),
     countsAttempt: attemptCounter(compiled),
   });
-}
-
-function read(source: PolicySource): readonly Policy[] {
-  const file = source.format !== "object" && source.file !== undefined ? { file: source.file } : {};
-  let document: SourceDocument;
-  try {
-    document = documentOf(source);
-  } catch (error) {
-    if (error instanceof SourceError) throw new PolicyError([{ ...file, ...error.fault }]);
-    throw error;
-  }
-  const parsed = parsePolicies(document.value);
-  const found: (SourceFault & SchemaFault)[] = [
-    ...document.faults,
-    ...("issues" in parsed ? schemaFaults(parsed.issues, document.value, knownKeys) : []),
-    ...crossFaults(document.value),
-  ];
-  if (found.length > 0 || "issues" in parsed) {
-    throw new PolicyError(found.map((fault) => ({ ...file, ...policyFault(document, fault) })));
-  }
-  return parsed.policies;
-}
-
-function documentOf(source: PolicySource): SourceDocument {
-  if (source.format === "object") return objectDocument(source.value);
-  return source.format === "json" ? readJson(source.text) : readToml(source.text);
-}
-
-function policyFault(document: SourceDocument, fault: SourceFault & SchemaFault): PolicyFault {
-  const { path, key, message, suggestion } = fault;
-  const position = fault.position ?? document.locate(path);
-  const name = path.length >= 2 ? valueAt(document.value, [...path.slice(0, 2), "name"]) : undefined;
-  return {
-    ...position,
-    ...(typeof name === "string" && { policy: name }),
-    path: pathText(path),
-    ...(key !== undefined && { key }),
-    message,
-    ...(suggestion !== undefined && { suggestion }),
-  };
 }
 
 function compilePolicy(policy: Policy): CompiledPolicy {
