@@ -13,6 +13,7 @@ describe("config", () => {
       listen: { host: "127.0.0.1", port: 4700 },
       adminListen: { host: "127.0.0.1", port: 4701 },
       log: "memory",
+      durable: true,
       insecure: false,
       heartbeatMs: 1000,
       leaseMs: 5000,

@@ -29,6 +29,7 @@ const SCHEMA = z
     log: z
       .string({ error: MISSING_LOG })
       .regex(/^(memory$|rediss?:\/\/)/, "must be memory, or begin with redis:// or rediss://"),
+    durable: switchValue.default(true),
     insecure: switchValue.default(false),
     tlsCert: z.string().optional(),
     tlsKey: z.string().optional(),
@@ -56,6 +57,10 @@ const FLAGS: readonly (readonly [flag: string, description: string])[] = [
   ["--listen <host:port>", "address to serve on (default 127.0.0.1:4700)"],
   ["--admin-listen <host:port>", "address for /metrics, /livez and /readyz (default 127.0.0.1:4701)"],
   ["--log <url>", "redis://… of the revocation log; memory keeps it in this process, for a trial"],
+  [
+    "--durable [bool]",
+    "demand a log that is on the disk before it answers; false voids every login when it restarts (default true)",
+  ],
   ["--insecure [bool]", "serve callers without authentication on an address other than loopback"],
   ["--tls-cert <file>", "serve TLS with this certificate chain"],
   ["--tls-key <file>", "private key of the certificate"],

@@ -48,6 +48,7 @@ async function openLog(config: Config, logger: Logger): Promise<RevocationLog> {
   if (config.log === "memory") return new MemoryRevocationLog(SYSTEM_CLOCK);
   return RedisRevocationLog.fromUrl(config.log, {
     connectTimeoutMs: START_MS,
+    durable: config.durable,
     onError: (error: Error) => logger.debug({ err: error }, "connection to the revocation log"),
   });
 }
