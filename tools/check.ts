@@ -14,7 +14,13 @@ export async function checkSteps(): Promise<Step[]> {
   const tag = await lastTag();
   return [
     command("types: tsc -b", "tsc", ["-b", "--pretty", "false"]),
-    command("format and lint: biome ci", "biome", ["ci", "--error-on-warnings", "--max-diagnostics=50", "."]),
+    command("format and lint: biome ci", "biome", [
+      "ci",
+      "--colors=off",
+      "--error-on-warnings",
+      "--max-diagnostics=50",
+      ".",
+    ]),
     command("contract: buf lint", "buf", ["lint"]),
     ...(tag === undefined
       ? []

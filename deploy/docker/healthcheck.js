@@ -5,7 +5,7 @@ const words = readFileSync("/proc/1/cmdline", "utf8").split("\0");
 const flag = words.indexOf("--admin-listen");
 const written = words.find((word) => word.startsWith("--admin-listen="))?.slice("--admin-listen=".length);
 const usual = words.some((word) => word.includes("fanout/main.js")) ? "0.0.0.0:4701" : "0.0.0.0:4601";
-const address = written ?? (flag < 0 ? undefined : words[flag + 1]) ?? process.env["KAVACH_ADMIN_LISTEN"] ?? usual;
+const address = written ?? (flag < 0 ? undefined : words[flag + 1]) ?? process.env.KAVACH_ADMIN_LISTEN ?? usual;
 const port = address.slice(address.lastIndexOf(":") + 1);
 
 try {
