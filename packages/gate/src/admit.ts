@@ -13,6 +13,7 @@ import type { GateParts } from "./conductor.ts";
 import type { Frame } from "./frame.ts";
 import { revokedFinding, sessionInvalid } from "./revoked.ts";
 import { ownerOf } from "./session-id.ts";
+import type { Soon } from "./soon.ts";
 
 type Candidates = Extract<Plan, { kind: "candidates" }>;
 
@@ -25,16 +26,20 @@ export type Admitted =
 
 const REMEMBER_SKEW_MS = 2000;
 
-export async function admit(parts: GateParts, frame: Frame, planned: Plan): Promise<Admitted> {
+export function admit(parts: GateParts, frame: Frame, planned: Plan): Soon<Admitted> {
   if (frame.stored) {
     const foreign = foreignSession(parts, frame);
     if (foreign !== undefined) return { kind: "refused", finding: foreign };
   }
-  const candidates = planned.kind === "candidates" ? planned : undefined;
-  if (!frame.stored && candidates?.needsStore !== true) {
-    if (candidates === undefined) return { kind: "early", finding: (planned as { finding: Finding }).finding };
-    return { kind: "admitted", planned: candidates, facts: localFacts(frame) };
+  if (!frame.stored && planned.kind === "finding") return { kind: "early", finding: planned.finding };
+  if (!frame.stored && planned.kind === "candidates" && !planned.needsStore) {
+    return { kind: "admitted", planned, facts: localFacts(frame) };
   }
+  return askStore(parts, frame, planned);
+}
+
+async function askStore(parts: GateParts, frame: Frame, planned: Plan): Promise<Admitted> {
+  const candidates = planned.kind === "candidates" ? planned : undefined;
   let result: AdmitResult;
   try {
     result = await parts.store.admit(admitRequest(parts, frame, candidates));
@@ -45,13 +50,13 @@ export async function admit(parts: GateParts, frame: Frame, planned: Plan): Prom
   }
   const refused = await readSession(parts, frame, result);
   if (refused !== undefined) return { kind: "refused", finding: refused };
-  if (candidates === undefined) return { kind: "early", finding: (planned as { finding: Finding }).finding };
+  if (planned.kind === "finding") return { kind: "early", finding: planned.finding };
   const admitted = result as Extract<AdmitResult, { kind: "admitted" }>;
   if (admitted.memory !== undefined) frame.times = admitted.memory;
   const session = frame.session === undefined ? frame.context.session : factsOf(frame.session);
   return {
     kind: "admitted",
-    planned: candidates,
+    planned,
     facts: {
       nowMs: frame.nowMs,
       candidate: admitted.candidate,

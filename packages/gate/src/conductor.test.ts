@@ -5,7 +5,7 @@ import { compileGateRules, loadPolicySet } from "@kavach/engine";
 import { type ActionContext, type Clock, UnavailableError, uuidFromRandom } from "@kavach/model";
 import { MemoryRevocationLog, MemoryStore, type Store } from "@kavach/store";
 import { describe, expect, it } from "vitest";
-import { Gate, type GateParts } from "./conductor.ts";
+import { Conductor, type GateParts } from "./conductor.ts";
 import type { DecisionRequest } from "./decision.ts";
 import { EmbeddedView } from "./embedded-view.ts";
 import { Outbox } from "./outbox.ts";
@@ -85,7 +85,7 @@ async function world(change: Partial<GateParts> = {}) {
     report: (_error, what) => reports.push(what),
     ...change,
   };
-  const gate = new Gate(parts);
+  const gate = new Conductor(parts);
   const ask = (c: ActionContext, more: Partial<DecisionRequest> = {}) =>
     gate.evaluate({
       realm: "default",

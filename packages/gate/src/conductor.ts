@@ -1,7 +1,7 @@
 /** The conductor: one decision from request to verdict. Its steps are leaves; this file only says in which order they go. */
 import type { AuditSink } from "@kavach/audit";
 import { decide, plan } from "@kavach/engine";
-import type { Clock, Finding, RandomBytes } from "@kavach/model";
+import { type Clock, type Finding, InputError, type RandomBytes } from "@kavach/model";
 import type { Store } from "@kavach/store";
 import { type Admitted, admit } from "./admit.ts";
 import type { Decision, DecisionRequest, SingleUse } from "./decision.ts";
@@ -13,6 +13,7 @@ import type { Outbox } from "./outbox.ts";
 import type { PolicyBook } from "./policy-book.ts";
 import { revokedFinding } from "./revoked.ts";
 import { type PermitSealer, settle, withdrawIfRevoked } from "./settle.ts";
+import { after, type Soon } from "./soon.ts";
 import { type GateMetrics, step } from "./telemetry.ts";
 
 export interface SessionOptions {
@@ -29,7 +30,8 @@ export interface GateParts {
   readonly outbox: Outbox;
   /** Absent: permits carry no token. */
   readonly signer: PermitSealer | undefined;
-  readonly audit: { readonly sink: AuditSink; readonly mode: "best_effort" | "required" };
+  /** Without a sink nothing is kept, and nothing can be required to be. */
+  readonly audit: { readonly sink: AuditSink | undefined; readonly mode: "best_effort" | "required" };
   readonly evaluators: readonly CustomEvaluator[];
   /** The store's time on this machine. */
   readonly clock: Clock;
@@ -44,7 +46,7 @@ export interface GateParts {
   readonly report: (error: unknown, what: string) => void;
 }
 
-export class Gate {
+export class Conductor {
   readonly #parts: GateParts;
 
   constructor(parts: GateParts) {
@@ -53,50 +55,67 @@ export class Gate {
 
   /** Decides. A refusal is a value; rejects only with InputError or GateError, for calls that cannot be decided. */
   async evaluate(request: DecisionRequest): Promise<Decision> {
-    return (await this.#run(request)).decision;
+    const ran = this.#run(request);
+    return (ran instanceof Promise ? await ran : ran).decision;
   }
 
   /** Decides independently of each other; answers in order. Each permit is looked at once more when the last answer is there. */
   async evaluateAll(requests: readonly DecisionRequest[]): Promise<Decision[]> {
-    const results = await Promise.all(requests.map((request) => this.#run(request)));
+    const results = await Promise.all(requests.map(async (request) => await this.#run(request)));
     return results.map(({ frame, decision }) => withdrawIfRevoked(this.#parts, frame, decision));
   }
 
-  async #run(request: DecisionRequest): Promise<{ frame: Frame; decision: Decision }> {
-    const parts = this.#parts;
-    const startedMs = parts.clock.monotonicMs();
-    if (request.atLeast !== undefined && !(await parts.revocations.reach(request.atLeast))) {
+  #run(request: DecisionRequest): Soon<Ran> {
+    const { revocations, clock } = this.#parts;
+    const startedMs = clock.monotonicMs();
+    if (request.atLeast === undefined) return this.#decideNow(request, startedMs);
+    return revocations.reach(request.atLeast).then((reached) => {
+      if (reached) return this.#decideNow(request, startedMs);
       throw new GateError("REVISION_NOT_REACHED", "at_least lies beyond the head of the revocation log");
-    }
-    const frame = openFrame(parts, request);
-    const finding = await this.#judge(frame);
-    const decision = await step("settle", () => settle(parts, frame, finding));
-    parts.metrics.verdict(decision, parts.clock.monotonicMs() - startedMs);
-    return { frame, decision };
+    });
   }
 
-  async #judge(frame: Frame): Promise<Finding> {
+  #decideNow(request: DecisionRequest, startedMs: number): Soon<Ran> {
+    const parts = this.#parts;
+    const frame = openFrame(parts, request);
+    const decided = after(this.#judge(frame), (finding) => step("settle", () => settle(parts, frame, finding)));
+    return after(decided, (decision) => {
+      parts.metrics.verdict(decision, parts.clock.monotonicMs() - startedMs);
+      return { frame, decision };
+    });
+  }
+
+  #judge(frame: Frame): Soon<Finding> {
     const parts = this.#parts;
     const revoked = revokedFinding(parts.revocations, frame);
     if (revoked !== undefined) return revoked;
     try {
       const planned = step("plan", () => plan(frame.set, frame.context, frame.nowMs, { storedSession: frame.stored }));
-      const admitted = await step("admit", () => admit(parts, frame, planned));
-      if (admitted.kind === "refused") return admitted.finding;
-      return await this.#decide(frame, admitted);
+      const admitted = step("admit", () => admit(parts, frame, planned));
+      const found = after(admitted, (known) => this.#decide(frame, known));
+      return found instanceof Promise ? found.catch((error: unknown) => this.#failed(error)) : found;
     } catch (error) {
-      if (error instanceof Error && error.name === "InputError") throw error;
-      // Nothing fails open: what nobody foresaw is a refusal.
-      parts.report(error, "decision failed");
-      return { kind: "refuse", code: "POLICY_DENIED", evaluator: "policy", reason: "evaluator 'policy' failed" };
+      return this.#failed(error);
     }
   }
 
-  async #decide(frame: Frame, admitted: Exclude<Admitted, { kind: "refused" }>): Promise<Finding> {
-    if (admitted.kind === "early") return admitted.finding;
+  #decide(frame: Frame, admitted: Admitted): Soon<Finding> {
+    if (admitted.kind !== "admitted") return admitted.finding;
     const { planned, facts } = admitted;
     const finding = step("decide", () => decide(frame.set, frame.rules, frame.context, planned, facts));
     if (finding.kind !== "pass" || this.#parts.evaluators.length === 0) return finding;
-    return await runEvaluators(this.#parts.evaluators, frame.context, finding, sessionTarget(frame));
+    return runEvaluators(this.#parts.evaluators, frame.context, finding, sessionTarget(frame));
   }
+
+  /** Nothing fails open: what nobody foresaw is a refusal. */
+  #failed(error: unknown): Finding {
+    if (error instanceof InputError) throw error;
+    this.#parts.report(error, "decision failed");
+    return { kind: "refuse", code: "POLICY_DENIED", evaluator: "policy", reason: "evaluator 'policy' failed" };
+  }
+}
+
+interface Ran {
+  readonly frame: Frame;
+  readonly decision: Decision;
 }

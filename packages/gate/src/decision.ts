@@ -16,13 +16,15 @@ export interface DecisionRequest {
 export interface IssuedPermit {
   /** The bytes that travel to the verifier; empty only where the gate has no signer, or observes and could not sign. */
   readonly token: Uint8Array;
+  /** Of a permit of format 1: its envelope alone. */
+  readonly signature?: Uint8Array;
   /** UUID text. */
   readonly tokenId: string;
   readonly issuedAtMs: number;
   readonly expiresAtMs: number;
 }
 
-export type Verdict =
+export type Outcome =
   | { readonly kind: "permit"; readonly permit: IssuedPermit }
   | { readonly kind: "refuse"; readonly code: RefuseCode; readonly evaluator: string; readonly reason: string }
   | { readonly kind: "invalidate"; readonly scope: InvalidationScope };
@@ -30,7 +32,7 @@ export type Verdict =
 export type Propagation = "published" | "local_only" | "primary_only";
 
 export interface Decision {
-  readonly verdict: Verdict;
+  readonly verdict: Outcome;
   readonly evaluationId: string;
   /** SHA-256 of the deciding policy set, lower hex. */
   readonly policyDigest: string;
@@ -38,7 +40,7 @@ export interface Decision {
   /** What this node had applied of the revocation log. */
   readonly revision: Revision;
   /** In observe-only mode: what would have been answered. */
-  readonly observed?: Verdict;
+  readonly observed?: Outcome;
   readonly retryAfterMs?: number;
   readonly propagation?: Propagation;
 }

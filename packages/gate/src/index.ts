@@ -1,6 +1,6 @@
 /** The conductor and what it needs: what a service serves and an application embeds. */
-export { Gate, type GateParts, type SessionOptions } from "./conductor.ts";
-export type { Decision, DecisionRequest, IssuedPermit, Propagation, SingleUse, Verdict } from "./decision.ts";
+export { Conductor, type GateParts, type SessionOptions } from "./conductor.ts";
+export type { Decision, DecisionRequest, IssuedPermit, Outcome, Propagation, SingleUse } from "./decision.ts";
 export { EmbeddedView } from "./embedded-view.ts";
 export { GateError, type GateErrorCode } from "./errors.ts";
 export type { CustomEvaluator, CustomFinding } from "./evaluators.ts";

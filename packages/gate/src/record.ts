@@ -1,14 +1,22 @@
 /** Writes one verdict to the audit log: what was found, what was answered, and on which facts. */
+import type { AuditSink } from "@kavach/audit";
 import { paramsDigest } from "@kavach/crypto";
 import type { GateParts } from "./conductor.ts";
 import type { Decision } from "./decision.ts";
 import type { Frame } from "./frame.ts";
+import type { Soon } from "./soon.ts";
 
 /** False when it could not be written; never rejects. */
-export async function recordVerdict(parts: GateParts, frame: Frame, decision: Decision): Promise<boolean> {
+export function recordVerdict(parts: GateParts, frame: Frame, decision: Decision): Soon<boolean> {
+  const { sink, mode } = parts.audit;
+  if (sink === undefined) return mode !== "required";
+  return write(sink, parts, frame, decision);
+}
+
+async function write(sink: AuditSink, parts: GateParts, frame: Frame, decision: Decision): Promise<boolean> {
   const { request, context } = frame;
   try {
-    await parts.audit.sink.append({
+    await sink.append({
       evaluationId: request.evaluationId,
       realm: request.realm,
       principalId: context.principal.id,

@@ -10,46 +10,74 @@ import {
   uuidToBytes,
 } from "@kavach/model";
 import type { GateParts } from "./conductor.ts";
-import type { Decision, IssuedPermit, Propagation, Verdict } from "./decision.ts";
+import type { Decision, IssuedPermit, Outcome, Propagation } from "./decision.ts";
 import { type Frame, sessionTarget } from "./frame.ts";
 import { recordVerdict } from "./record.ts";
 import { revokedFinding } from "./revoked.ts";
+import { after, type Soon } from "./soon.ts";
 
 /** Signs claims; rejects when it cannot. */
 export interface PermitSealer {
   /** When the key expires, Unix milliseconds; infinite where it never does. */
   readonly keyExpiresAtMs: number;
-  seal(claims: PermitClaimsInit): Promise<Uint8Array>;
+  /** The token, of format 1 with its envelope beside it. No bytes at all where the format cannot say what the claims do. */
+  seal(claims: PermitClaimsInit): Promise<Uint8Array | SealedInFormatOne>;
+}
+
+export interface SealedInFormatOne {
+  readonly token: Uint8Array;
+  readonly signature: Uint8Array;
 }
 
 const NO_TOKEN = new Uint8Array(0);
 
-export async function settle(parts: GateParts, frame: Frame, finding: Finding): Promise<Decision> {
-  if (parts.observeOnly) return await settleObserved(parts, frame, finding);
-  if (finding.kind === "pass") return await settlePermit(parts, frame, finding);
-  if (finding.kind === "invalidate") return await settleInvalidate(parts, frame, finding);
-  return await settleRefusal(parts, frame, finding);
+export function settle(parts: GateParts, frame: Frame, finding: Finding): Soon<Decision> {
+  if (parts.observeOnly) return settleObserved(parts, frame, finding);
+  if (finding.kind === "pass") return settlePermit(parts, frame, finding);
+  if (finding.kind === "invalidate") return settleInvalidate(parts, frame, finding);
+  return settleRefusal(parts, frame, finding);
 }
 
-async function settlePermit(parts: GateParts, frame: Frame, finding: PassFinding): Promise<Decision> {
+function settlePermit(parts: GateParts, frame: Frame, finding: PassFinding): Soon<Decision> {
   const revoked = revokedFinding(parts.revocations, frame);
-  if (revoked !== undefined) return await settleRefusal(parts, frame, revoked);
+  if (revoked !== undefined) return settleRefusal(parts, frame, revoked);
   const revision = parts.revocations.applied;
+  if (parts.signer !== undefined) return sealPermit(parts, parts.signer, frame, finding, revision);
+  const permit = new FramePermit(frame, NO_TOKEN);
+  return release(parts, frame, decisionOf(frame, { kind: "permit", permit }, revision, finding.policyName));
+}
+
+async function sealPermit(
+  parts: GateParts,
+  signer: PermitSealer,
+  frame: Frame,
+  finding: PassFinding,
+  revision: Revision,
+): Promise<Decision> {
   let permit: IssuedPermit;
   try {
-    permit = await mint(parts, frame, finding, revision);
+    permit = await mint(parts, signer, frame, finding, revision);
+    if (permit.token.length === 0) throw new Error("the signer returned nothing");
   } catch (error) {
     parts.report(error, "permit signing failed");
     return await settleRefusal(parts, frame, signingFailed(error));
   }
-  const decision = decisionOf(frame, { kind: "permit", permit }, revision, finding.policyName);
-  if (parts.audit.mode === "required" && !(await recordVerdict(parts, frame, decision))) {
-    // Nothing is written about this refusal: the log is what failed.
-    return refusalOf(frame, parts, refusal("POLICY_DENIED", "audit unavailable"));
+  return await release(parts, frame, decisionOf(frame, { kind: "permit", permit }, revision, finding.policyName));
+}
+
+/** Lets a permit go: recorded first where that is required, looked at once more in any case. */
+function release(parts: GateParts, frame: Frame, decision: Decision): Soon<Decision> {
+  if (parts.audit.mode === "required") {
+    return after(recordVerdict(parts, frame, decision), (recorded) => {
+      // Nothing is written about this refusal: the log is what failed.
+      if (!recorded) return refusalOf(frame, parts, refusal("POLICY_DENIED", "audit unavailable"));
+      const late = lastLook(parts, frame);
+      return late === undefined ? decision : settleRefusal(parts, frame, late);
+    });
   }
   const late = lastLook(parts, frame);
-  if (late !== undefined) return await settleRefusal(parts, frame, late);
-  if (parts.audit.mode === "best_effort") void recordVerdict(parts, frame, decision);
+  if (late !== undefined) return settleRefusal(parts, frame, late);
+  void recordVerdict(parts, frame, decision);
   return decision;
 }
 
@@ -80,46 +108,51 @@ async function settleInvalidate(parts: GateParts, frame: Frame, finding: Invalid
     ...decisionOf(frame, { kind: "invalidate", scope }, parts.revocations.applied, finding.policyName),
     ...(propagation !== undefined && { propagation }),
   };
-  await recordUnlessBestEffort(parts, frame, decision);
-  return decision;
+  return await recordFirst(parts, frame, decision);
 }
 
-async function settleRefusal(parts: GateParts, frame: Frame, finding: RefuseFinding): Promise<Decision> {
-  const decision = refusalOf(frame, parts, finding);
-  await recordUnlessBestEffort(parts, frame, decision);
-  return decision;
+function settleRefusal(parts: GateParts, frame: Frame, finding: RefuseFinding): Soon<Decision> {
+  return recordFirst(parts, frame, refusalOf(frame, parts, finding));
 }
 
 /** Nothing is blocked; the true verdict travels beside a permit that says it only observes. */
-async function settleObserved(parts: GateParts, frame: Frame, finding: Finding): Promise<Decision> {
+function settleObserved(parts: GateParts, frame: Frame, finding: Finding): Soon<Decision> {
   const revision = parts.revocations.applied;
-  let permit: IssuedPermit;
-  try {
-    permit = await mint(parts, frame, finding, revision);
-  } catch (error) {
+  return after(observedPermit(parts, frame, finding, revision), (permit) => {
+    const verdict: Outcome = { kind: "permit", permit };
+    return recordFirst(parts, frame, {
+      ...decisionOf(frame, verdict, revision, finding.policyName),
+      observed: finding.kind === "pass" ? verdict : verdictOf(finding),
+    });
+  });
+}
+
+function observedPermit(parts: GateParts, frame: Frame, finding: Finding, revision: Revision): Soon<IssuedPermit> {
+  const unsigned = new FramePermit(frame, NO_TOKEN);
+  if (parts.signer === undefined) return unsigned;
+  return mint(parts, parts.signer, frame, finding, revision).catch((error: unknown) => {
     parts.report(error, "permit signing failed");
-    permit = permitOf(frame, NO_TOKEN);
-  }
-  const verdict: Verdict = { kind: "permit", permit };
-  const decision: Decision = {
-    ...decisionOf(frame, verdict, revision, finding.policyName),
-    observed: finding.kind === "pass" ? verdict : verdictOf(finding),
-  };
-  await recordUnlessBestEffort(parts, frame, decision);
-  return decision;
+    return unsigned;
+  });
 }
 
-async function recordUnlessBestEffort(parts: GateParts, frame: Frame, decision: Decision): Promise<void> {
+/** A verdict that stands whether or not it can be written; where records are required, the writing is waited for. */
+function recordFirst(parts: GateParts, frame: Frame, decision: Decision): Soon<Decision> {
   const recorded = recordVerdict(parts, frame, decision);
-  if (parts.audit.mode === "required") await recorded;
+  return parts.audit.mode === "required" ? after(recorded, () => decision) : decision;
 }
 
-async function mint(parts: GateParts, frame: Frame, finding: Finding, revision: Revision): Promise<IssuedPermit> {
-  if (parts.signer === undefined) return permitOf(frame, NO_TOKEN);
-  const permit = permitOf(frame, NO_TOKEN);
+async function mint(
+  parts: GateParts,
+  signer: PermitSealer,
+  frame: Frame,
+  finding: Finding,
+  revision: Revision,
+): Promise<IssuedPermit> {
+  const permit = new FramePermit(frame, NO_TOKEN);
   const { request, context } = frame;
   const limited = finding.kind === "pass" && finding.limited;
-  const token = await parts.signer.seal({
+  const sealed = await signer.seal({
     realm: request.realm,
     tokenId: uuidToBytes(permit.tokenId),
     evaluationId: uuidToBytes(request.evaluationId),
@@ -137,13 +170,36 @@ async function mint(parts: GateParts, frame: Frame, finding: Finding, revision: 
     singleUse: request.singleUse || parts.singleUse === "always" || (parts.singleUse === "when_limited" && limited),
     mode: parts.observeOnly ? "observe" : "enforce",
   });
-  return { ...permit, token };
+  if (sealed instanceof Uint8Array) return new FramePermit(frame, sealed);
+  return new FramePermit(frame, sealed.token, sealed.signature);
 }
 
-function permitOf(frame: Frame, token: Uint8Array): IssuedPermit {
+/** Its id is worked out when it is first asked for: whoever only wants to know whether to go on does not pay for it. */
+class FramePermit implements IssuedPermit {
+  readonly token: Uint8Array;
+  readonly signature?: Uint8Array;
+  readonly issuedAtMs: number;
+  readonly expiresAtMs: number;
+  readonly #frame: Frame;
+  #tokenId: string | undefined;
+
+  constructor(frame: Frame, token: Uint8Array, signature?: Uint8Array) {
+    this.token = token;
+    if (signature !== undefined) this.signature = signature;
+    this.issuedAtMs = frame.times.issuedAtMs;
+    this.expiresAtMs = frame.times.expiresAtMs;
+    this.#frame = frame;
+  }
+
+  get tokenId(): string {
+    this.#tokenId ??= tokenIdFor(this.#frame);
+    return this.#tokenId;
+  }
+}
+
+function tokenIdFor(frame: Frame): string {
   const { realm, evaluationId } = frame.request;
-  const tokenId = uuidFromBytes(tokenIdOf(realm, uuidToBytes(evaluationId), frame.digest()));
-  return { token, tokenId, issuedAtMs: frame.times.issuedAtMs, expiresAtMs: frame.times.expiresAtMs };
+  return uuidFromBytes(tokenIdOf(realm, uuidToBytes(evaluationId), frame.digest()));
 }
 
 function signingFailed(error: unknown): RefuseFinding {
@@ -155,7 +211,7 @@ function refusal(code: RefuseFinding["code"], reason: string): RefuseFinding {
   return { kind: "refuse", code, evaluator: "gate", reason };
 }
 
-function verdictOf(finding: RefuseFinding | InvalidateFinding): Verdict {
+function verdictOf(finding: RefuseFinding | InvalidateFinding): Outcome {
   if (finding.kind === "invalidate") return { kind: "invalidate", scope: finding.scope };
   return { kind: "refuse", code: finding.code, evaluator: finding.evaluator, reason: finding.reason };
 }
@@ -167,7 +223,7 @@ function refusalOf(frame: Frame, parts: GateParts, finding: RefuseFinding): Deci
   };
 }
 
-function decisionOf(frame: Frame, verdict: Verdict, revision: Revision, policyName: string | undefined): Decision {
+function decisionOf(frame: Frame, verdict: Outcome, revision: Revision, policyName: string | undefined): Decision {
   return {
     verdict,
     evaluationId: frame.request.evaluationId,

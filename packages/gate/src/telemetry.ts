@@ -1,31 +1,43 @@
 /** The conductor's spans and metrics. OpenTelemetry's API only: without an SDK in the process all of it costs next to nothing. */
-import { metrics, SpanStatusCode, trace } from "@opentelemetry/api";
+import { metrics, ProxyTracerProvider, type Span, SpanStatusCode, type Tracer, trace } from "@opentelemetry/api";
 import type { Decision } from "./decision.ts";
 
-const tracer = trace.getTracer("kavach.gate");
+const NAME = "kavach.gate";
+let found: Tracer | undefined;
+
+/** Undefined while the process has no tracer provider: a span that nobody collects is not made, for it costs more than the step it is about. */
+function tracer(): Tracer | undefined {
+  if (found !== undefined) return found;
+  const provider = trace.getTracerProvider();
+  found = provider instanceof ProxyTracerProvider ? provider.getDelegateTracer(NAME) : provider.getTracer(NAME);
+  return found;
+}
 
 /** Runs one step inside a span of its name; what it throws is recorded and thrown on. */
 export function step<T>(name: string, run: () => T): T {
-  return tracer.startActiveSpan(`kavach.${name}`, (span) => {
-    const fail = (error: unknown): never => {
-      span.setStatus({ code: SpanStatusCode.ERROR });
-      span.end();
-      throw error;
-    };
-    try {
-      const result = run();
-      if (result instanceof Promise) {
-        return result.then((value) => {
-          span.end();
-          return value;
-        }, fail) as T;
-      }
-      span.end();
-      return result;
-    } catch (error) {
-      return fail(error);
+  const spans = tracer();
+  return spans === undefined ? run() : spans.startActiveSpan(`kavach.${name}`, (span) => spanned(span, run));
+}
+
+function spanned<T>(span: Span, run: () => T): T {
+  const fail = (error: unknown): never => {
+    span.setStatus({ code: SpanStatusCode.ERROR });
+    span.end();
+    throw error;
+  };
+  try {
+    const result = run();
+    if (result instanceof Promise) {
+      return result.then((value) => {
+        span.end();
+        return value;
+      }, fail) as T;
     }
-  });
+    span.end();
+    return result;
+  } catch (error) {
+    return fail(error);
+  }
 }
 
 export interface GateMetrics {

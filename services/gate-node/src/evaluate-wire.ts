@@ -12,7 +12,7 @@ import {
   RefuseCode,
   VerdictSchema,
 } from "@kavach/api";
-import type { Decision, DecisionRequest, Verdict } from "@kavach/gate";
+import type { Decision, DecisionRequest, Outcome } from "@kavach/gate";
 import {
   type Clock,
   DEFAULT_REALM,
@@ -99,7 +99,7 @@ export function writeDecision(decision: Decision): EvaluateResponse {
   });
 }
 
-function writeVerdict(verdict: Verdict) {
+function writeVerdict(verdict: Outcome) {
   switch (verdict.kind) {
     case "permit": {
       const { token, tokenId, issuedAtMs, expiresAtMs } = verdict.permit;

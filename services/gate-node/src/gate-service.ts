@@ -8,7 +8,7 @@ import {
   EvaluateStreamResponseSchema,
   type GateService,
 } from "@kavach/api";
-import type { Gate } from "@kavach/gate";
+import type { Conductor } from "@kavach/gate";
 import { InputError } from "@kavach/model";
 import { atDoor, doorError } from "./door-error.ts";
 import { type ReadWorld, readBatch, readRequest, writeDecision } from "./evaluate-wire.ts";
@@ -17,7 +17,7 @@ import { unordered } from "./unordered.ts";
 /** How many items of one stream are decided at once; the stream is not read further while they are. */
 const STREAM_CONCURRENCY = 256;
 
-export function gateService(gate: Gate, world: ReadWorld): ServiceImpl<typeof GateService> {
+export function gateService(gate: Conductor, world: ReadWorld): ServiceImpl<typeof GateService> {
   async function answer(item: EvaluateStreamRequest): Promise<EvaluateStreamResponse> {
     try {
       if (item.request === undefined) throw new InputError([{ field: "request", reason: "value is required" }]);

@@ -1,13 +1,13 @@
 /** Wires the rooms of one decision together: policies, state, keys and audit become a gate, its permits and its sessions. */
 import type { AuditSink } from "@kavach/audit";
 import { randomBytes } from "@kavach/crypto";
-import { Gate, type GateMetrics, Outbox, Permits, type PolicyBook, type Publish, Sessions } from "@kavach/gate";
+import { Conductor, type GateMetrics, Outbox, Permits, type PolicyBook, type Publish, Sessions } from "@kavach/gate";
 import type { Config } from "./config.ts";
 import type { Keys } from "./keys.ts";
 import type { State } from "./state.ts";
 
 export interface GateRooms {
-  readonly gate: Gate;
+  readonly gate: Conductor;
   readonly permits: Permits;
   readonly sessions: Sessions;
   readonly outbox: Outbox;
@@ -39,7 +39,7 @@ export function wireGate({ config, state, keys, policies, audit, metrics, report
       report(error, `invalidation not recorded yet; ${pending} waiting`);
     },
   });
-  const gate = new Gate({
+  const gate = new Conductor({
     policies,
     store,
     revocations,

@@ -1,6 +1,6 @@
 /** A gate without a signer, wired as gate-node wires its own: rules, policies, state and telemetry from the same settings. */
 import { randomBytes } from "@kavach/crypto";
-import { Gate, gateMetrics, Outbox } from "@kavach/gate";
+import { Conductor, gateMetrics, Outbox } from "@kavach/gate";
 import { SYSTEM_CLOCK } from "@kavach/system";
 // What is measured is the service's own code, which has no package entry: nothing but a benchmark may reach into it.
 import { openAudit } from "../../../services/gate-node/src/audit.ts";
@@ -11,7 +11,7 @@ import { openState } from "../../../services/gate-node/src/state.ts";
 import { openTelemetry } from "../../../services/gate-node/src/telemetry.ts";
 
 export interface UnsignedGate {
-  readonly gate: Gate;
+  readonly gate: Conductor;
   readonly world: ReadWorld;
 }
 
@@ -27,7 +27,7 @@ export async function openUnsignedGate(configFile: string): Promise<UnsignedGate
     retryMs: 500,
     onFailure: (error) => report(error, "publish failed"),
   });
-  const gate = new Gate({
+  const gate = new Conductor({
     policies: openPolicyBook(config),
     store,
     revocations,
