@@ -26,6 +26,33 @@ type Detector = (thresholds: DriftThresholds, context: ActionContext, session: S
 
 const DETECTORS: readonly Detector[] = [geoDrift, ageDrift, deviceDrift, behaviorDrift];
 
+/** Their names, in the same order. */
+const DETECTOR_NAMES = ["geo_drift", "session_age_drift", "device_drift", "behavior_drift"] as const;
+
+export interface DriftSignal {
+  readonly detector: (typeof DETECTOR_NAMES)[number];
+  readonly signal: "stable" | "warning" | "violation";
+  /** Of a violation: what the verdict would give as its reason. */
+  readonly message?: string;
+}
+
+/** What each detector says, also after one of them has objected. */
+export function driftSignals(
+  thresholds: DriftThresholds,
+  context: ActionContext,
+  session: Session | undefined,
+  nowMs: number,
+): DriftSignal[] {
+  if (session === undefined) return [];
+  return DETECTORS.map((detect, index) => {
+    const detector = DETECTOR_NAMES[index] as DriftSignal["detector"];
+    const drift = detect(thresholds, context, session, nowMs);
+    return typeof drift === "string"
+      ? { detector, signal: drift }
+      : { detector, signal: "violation", message: drift.violation };
+  });
+}
+
 /** Undefined: nothing to object to. A context without a session has nothing to drift from. */
 export function judgeDrift(
   thresholds: DriftThresholds,

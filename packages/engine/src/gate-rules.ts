@@ -1,11 +1,11 @@
 /** The gate's own rules: invariants and drift thresholds, checked from its options. */
 import { z } from "zod";
 import type { DriftThresholds } from "./drift.ts";
-import { GateOptionError, type OptionFault } from "./faults.ts";
+import { GateOptionError } from "./faults.ts";
 import { compileInvariant, type Invariant, type InvariantCheck, type InvariantRule } from "./invariants.ts";
 import { durationText, nameText } from "./policy-schema.ts";
-import { type SchemaFault, schemaFaults, shown } from "./schema-faults.ts";
-import { type Path, pathText } from "./source-document.ts";
+import { optionFault, type SchemaFault, schemaFaults, shown } from "./schema-faults.ts";
+import type { Path } from "./source-document.ts";
 import { suggest } from "./suggest.ts";
 
 export interface GateRules {
@@ -196,13 +196,4 @@ function repeatedNames(options: unknown): SchemaFault[] {
     firstByName.set(name, index);
     return [];
   });
-}
-
-function optionFault({ path, key, message, suggestion }: SchemaFault): OptionFault {
-  return {
-    path: pathText(path),
-    ...(key !== undefined && { key }),
-    message,
-    ...(suggestion !== undefined && { suggestion }),
-  };
 }

@@ -115,7 +115,8 @@ function normalised(policy: Policy): unknown {
   };
 }
 
-function normalisedOperand(condition: Condition): unknown {
+/** An operand in its one spelling. */
+export function normalisedOperand(condition: Condition): unknown {
   if (condition.kind === "rate_limit") return { ...condition.operand, window: `${condition.operand.window}s` };
   if (condition.kind === "session_age_max") return `${condition.operand}s`;
   if (condition.kind === "time_window") return condition.operand.text;

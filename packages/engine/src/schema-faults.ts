@@ -1,6 +1,7 @@
 /** Turns what the schemas find into faults in this product's words. */
 import type { z } from "zod";
-import type { Path } from "./source-document.ts";
+import type { OptionFault } from "./faults.ts";
+import { type Path, pathText } from "./source-document.ts";
 import { suggest } from "./suggest.ts";
 
 export interface SchemaFault {
@@ -53,6 +54,24 @@ function issueFaults(issue: Issue, value: unknown, knownKeys: (path: Path) => re
   if (issue.code === "too_small") return [{ ...at, message: `must be at least ${issue.minimum}, is ${shown(given)}` }];
   if (issue.code === "too_big") return [{ ...at, message: `must be at most ${issue.maximum}, is ${shown(given)}` }];
   return [{ ...at, message: issue.message }];
+}
+
+export function optionFault({ path, key, message, suggestion }: SchemaFault): OptionFault {
+  return {
+    path: pathText(path),
+    ...(key !== undefined && { key }),
+    message,
+    ...(suggestion !== undefined && { suggestion }),
+  };
+}
+
+/** What a schema of options found, as faults; the keys of the object at a path are those of `knownKeys`. */
+export function optionFaults(
+  issues: readonly Issue[],
+  options: unknown,
+  knownKeys: (path: Path) => readonly string[],
+): OptionFault[] {
+  return schemaFaults(issues, options, knownKeys).map(optionFault);
 }
 
 const NOUNS: Readonly<Record<string, string>> = {
