@@ -73,13 +73,27 @@ async function verdictCounts(): Promise<number[]> {
   );
 }
 
+/** Calls until every replica has answered: only then are all connections there, and a burst spreads over all of them. */
+async function connect(client: GateClient): Promise<void> {
+  const before = await verdictCounts();
+  await awaitCondition(
+    async () => {
+      await client.evaluate(agent("first-caller", "issue_refund", 1));
+      const counts = await verdictCounts();
+      return counts.every((count, node) => count > (before[node] ?? 0));
+    },
+    { what: "every replica answers" },
+  );
+}
+
 describe("a limit of 20 an hour over three replicas", () => {
   it.each([
     ["through Envoy", "envoy-caller", () => cluster.envoyAddress],
     ["balanced by the client", "direct-caller", addresses],
   ])("admits exactly 20 of 200 concurrent calls %s", async (_name, principal, endpoints) => {
-    const before = await verdictCounts();
     const client = gateClient(endpoints());
+    await connect(client);
+    const before = await verdictCounts();
     const verdicts = await Promise.all(
       Array.from({ length: CALLS }, () => client.evaluate(agent(principal, "pay_out"))),
     );
