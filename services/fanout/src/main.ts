@@ -10,7 +10,7 @@ import { openTelemetry } from "./telemetry.ts";
 /** How long calls under way may take to end after SIGTERM, milliseconds. */
 const DRAIN_MS = 20_000;
 /** How long the log may take to answer at the start, milliseconds. */
-const START_MS = 3500;
+const START_MS = 2500;
 
 async function main(): Promise<void> {
   const config = readConfig(process.argv);

@@ -221,13 +221,14 @@ export const HeartbeatSchema: GenMessage<Heartbeat> = /*@__PURE__*/
   messageDesc(file_kavach_v1_invalidation, 5);
 
 /**
- * Resync is the whole state at one head. It is merged, never swapped in: nothing becomes valid by it.
+ * Resync is the whole state at one head. It is merged, never swapped in: nothing becomes valid by it. A large state comes
+ * in several messages, one after the other.
  *
  * @generated from message kavach.v1.Resync
  */
 export type Resync = Message<"kavach.v1.Resync"> & {
   /**
-   * Head that this state belongs to.
+   * Head that this state belongs to. The zero revision: more parts of it follow, and nothing is complete yet.
    *
    * @generated from field: kavach.v1.Revision head = 1;
    */
