@@ -1,6 +1,7 @@
 /** Everything but the fast path: gRPC, gRPC-Web and Connect in all their forms, and pages, over HTTP/1.1 and HTTP/2. */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
+import { createRegistry } from "@bufbuild/protobuf";
 import {
   Code,
   ConnectError,
@@ -58,8 +59,9 @@ export function connectPath(options: ConnectPathOptions): ConnectPath {
   }
 
   return (request, response, connection) => {
-    response.once("close", () => endRequest(request));
-    response.once("finish", () => endRequest(request));
+    const endRequest = requestEnder(request);
+    response.once("close", endRequest);
+    response.once("finish", endRequest);
     answer(request, response, connection).catch((error: unknown) => {
       const gone = error instanceof ConnectError && (error.code === Code.Aborted || error.code === Code.Canceled);
       if (!gone) report(error, request.url ?? "", onInternalError);
@@ -80,7 +82,7 @@ function routerOf({
     acceptCompression: [compressionGzip],
     interceptors: [door(onInternalError), ...interceptors],
     // Unknown JSON fields are refused: an ignored option is a silent downgrade.
-    jsonOptions: { ignoreUnknownFields: false },
+    jsonOptions: { ignoreUnknownFields: false, registry: createRegistry(...services.map(({ desc }) => desc.file)) },
   });
   for (const service of services) {
     const requestGate = unshed.includes(service) ? {} : { requestGate: admit };
@@ -165,8 +167,11 @@ function statusOf(error: unknown): number {
 }
 
 /** A body that nobody reads any more must not go on arriving: the answer has been given without it. */
-function endRequest(request: NodeRequest): void {
-  if (request.complete) return;
-  if ("stream" in request) request.stream.close();
-  else request.socket.destroySoon();
+function requestEnder(request: NodeRequest): () => void {
+  // Taken now, because a request loses its socket when it ends.
+  const { socket } = request;
+  const end = "stream" in request ? () => request.stream.close() : () => socket.destroySoon();
+  return () => {
+    if (!request.complete) end();
+  };
 }
