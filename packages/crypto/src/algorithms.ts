@@ -25,6 +25,15 @@ export interface AgreementAlgorithm {
 
 export type KeyAlgorithm = SignatureAlgorithm | AgreementAlgorithm;
 
+/** ChaCha20-Poly1305 (RFC 8439, section 2.8). Sizes in bytes. */
+export const AEAD = Object.freeze({ keyBytes: 32, nonceBytes: 12, tagBytes: 16 });
+
+/** Ciphertext and shared secret of ML-KEM-768 (FIPS 203, table 3), bytes. */
+export const KEM = Object.freeze({ ciphertextBytes: 1088, sharedBytes: 32 });
+
+/** Longest output of HKDF-SHA-256 (RFC 5869, section 2.3), bytes. */
+export const HKDF_BYTES_MAX = 255 * 32;
+
 export const ML_DSA_65: SignatureAlgorithm = Object.freeze<SignatureAlgorithm>({
   name: "ML-DSA-65",
   source: "FIPS 204, table 2",

@@ -1,17 +1,22 @@
 /** The native provider: `node:crypto` on OpenSSL 3.5 or later. The only file that imports it. */
-import {
+import nodeCrypto, {
+  createCipheriv,
+  createDecipheriv,
   createPrivateKey,
   createPublicKey,
+  diffieHellman,
   hash,
+  hkdfSync,
   type KeyObject,
+  scrypt as nodeScrypt,
   sign as nodeSign,
   verify as nodeVerify,
   randomFillSync,
 } from "node:crypto";
-import { type KeyAlgorithm, ML_DSA_65, type SignatureAlgorithm } from "./algorithms.ts";
+import { AEAD, HKDF_BYTES_MAX, KEM, type KeyAlgorithm, ML_DSA_65, type SignatureAlgorithm } from "./algorithms.ts";
 import { CryptoError } from "./errors.ts";
 import { concat } from "./framing.ts";
-import type { Provider, PublicKey, SecretKey } from "./provider.ts";
+import type { AeadBox, Provider, PublicKey, ScryptCost, SecretKey } from "./provider.ts";
 
 /** Keeps the library's key out of sight of printing and cloning. */
 class NativeKey<Use extends "secret" | "public"> {
@@ -52,6 +57,36 @@ function expectLength(name: string, use: string, bytes: Uint8Array, length: numb
   if (bytes.length === length) return;
   throw new CryptoError("KEY_CORRUPT", `${name}: ${use} key has ${bytes.length} bytes instead of ${length}`);
 }
+
+const CIPHER = "chacha20-poly1305";
+const DERIVED_BYTES = 32;
+
+/** The library's own errors become ours, whose code says that the peer's key or message was at fault. */
+function guarded<T>(what: string, run: () => T): T {
+  try {
+    return run();
+  } catch (cause) {
+    if (cause instanceof CryptoError) throw cause;
+    throw new CryptoError("KEY_CORRUPT", what, { cause });
+  }
+}
+
+function scryptInBackground(
+  passphrase: Uint8Array,
+  salt: Uint8Array,
+  { n, r, p }: ScryptCost,
+): Promise<Uint8Array<ArrayBuffer>> {
+  // The library's own limit is below what RFC 7914 calls for.
+  const maxmem = 128 * n * r + 128 * r * p + 1024 * 1024;
+  return new Promise((resolve, reject) => {
+    nodeScrypt(passphrase, salt, DERIVED_BYTES, { N: n, r, p, maxmem }, (error, key) => {
+      if (error === null) resolve(new Uint8Array(key));
+      else reject(error);
+    });
+  });
+}
+
+const hasAeadLengths = ({ key, nonce }: AeadBox) => key.length === AEAD.keyBytes && nonce.length === AEAD.nonceBytes;
 
 /** The signing input of `node:crypto`: OpenSSL takes a context only for algorithms that have one. */
 function keyInput(algorithm: SignatureAlgorithm, key: SecretKey | PublicKey, context: Uint8Array) {
@@ -112,6 +147,58 @@ export const nativeProvider: Provider = {
       });
     });
   },
+
+  agree: (secretKey, peer) =>
+    guarded("X25519: no key to agree with", () => {
+      const [privateKey, publicKey] = [NativeKey.keyOf(secretKey), NativeKey.keyOf(peer)];
+      return new Uint8Array(diffieHellman({ privateKey, publicKey }));
+    }),
+
+  encapsulate: (peer) =>
+    guarded("ML-KEM-768: no key to encapsulate to", () => {
+      const { sharedKey, ciphertext } = nodeCrypto.encapsulate(NativeKey.keyOf(peer));
+      return { secret: new Uint8Array(sharedKey), ciphertext: new Uint8Array(ciphertext) };
+    }),
+
+  decapsulate(secretKey, ciphertext) {
+    if (ciphertext.length !== KEM.ciphertextBytes) {
+      throw new CryptoError("KEY_CORRUPT", `ML-KEM-768: a ciphertext has ${KEM.ciphertextBytes} bytes`);
+    }
+    return guarded(
+      "ML-KEM-768: no ciphertext",
+      () => new Uint8Array(nodeCrypto.decapsulate(NativeKey.keyOf(secretKey), ciphertext)),
+    );
+  },
+
+  hkdf(secret, salt, info, size) {
+    if (!(size >= 1 && size <= HKDF_BYTES_MAX)) throw new CryptoError("OPTION_INVALID", "HKDF: output too long");
+    return new Uint8Array(hkdfSync("sha256", secret, salt, info, size));
+  },
+
+  encrypt(box, plaintext) {
+    if (!hasAeadLengths(box)) throw new CryptoError("OPTION_INVALID", "ChaCha20-Poly1305: wrong key or nonce length");
+    const cipher = createCipheriv(CIPHER, box.key, box.nonce, { authTagLength: AEAD.tagBytes });
+    cipher.setAAD(box.associated, { plaintextLength: plaintext.length });
+    const sealed = [cipher.update(plaintext), cipher.final()];
+    return concat(...sealed, cipher.getAuthTag());
+  },
+
+  decrypt(box, ciphertext) {
+    const size = ciphertext.length - AEAD.tagBytes;
+    if (size < 0 || !hasAeadLengths(box)) return undefined;
+    const decipher = createDecipheriv(CIPHER, box.key, box.nonce, { authTagLength: AEAD.tagBytes });
+    decipher.setAAD(box.associated, { plaintextLength: size });
+    decipher.setAuthTag(ciphertext.subarray(size));
+    const opened = decipher.update(ciphertext.subarray(0, size));
+    try {
+      decipher.final();
+    } catch {
+      return undefined;
+    }
+    return new Uint8Array(opened);
+  },
+
+  scrypt: scryptInBackground,
 };
 
 /**
@@ -125,7 +212,8 @@ export function nativeIsComplete(): boolean {
     const publicKey = nativeProvider.publicKey(ML_DSA_65, nativeProvider.publicBytesOf(ML_DSA_65, secret));
     const signature = nativeProvider.sign(ML_DSA_65, secretKey, none, context);
     const verify = (read: Uint8Array) => nativeProvider.verify(ML_DSA_65, publicKey, none, read, signature);
-    return verify(context) && !verify(none);
+    const knowsKem = typeof nodeCrypto.encapsulate === "function" && typeof nodeCrypto.decapsulate === "function";
+    return knowsKem && verify(context) && !verify(none);
   } catch {
     return false;
   }

@@ -39,6 +39,34 @@ export const PORTABLE_PUBLIC_KEYS: ReadonlyMap<KeyAlgorithm["name"], (secret: Ui
   [X25519.name, (secret: Uint8Array) => x25519.getPublicKey(secret)],
 ]);
 
+/** The form of a secret that is worked with; where none is named, it is the secret itself. */
+export const PORTABLE_EXPANSIONS: ReadonlyMap<KeyAlgorithm["name"], (secret: Uint8Array) => Uint8Array> = new Map([
+  [ML_DSA_65.name, mlDsa.expand],
+  [ED25519.name, edwards.expand],
+  [ML_KEM_768.name, (seed: Uint8Array) => ml_kem768.keygen(seed).secretKey],
+]);
+
+/** Whether bytes of the right length are a public key, where not all are. */
+export const PORTABLE_PUBLIC_CHECKS: ReadonlyMap<KeyAlgorithm["name"], (bytes: Uint8Array) => boolean> = new Map([
+  [ML_KEM_768.name, hasReducedCoefficients],
+]);
+
+/** FIPS 203, section 7.2, the modulus check: each of 3 * 256 coefficients of 12 bits is below q. */
+function hasReducedCoefficients(encapsulationKey: Uint8Array): boolean {
+  const MODULUS = 3329;
+  for (let at = 0; at < 1152; at += 3) {
+    const [a = 0, b = 0, c = 0] = encapsulationKey.subarray(at, at + 3);
+    if ((a | ((b & 0x0f) << 8)) >= MODULUS || ((b >> 4) | (c << 4)) >= MODULUS) return false;
+  }
+  return true;
+}
+
+/** `encapsulate` takes its 32 bytes of randomness as an argument; `decapsulate` takes the expanded secret. */
+export const PORTABLE_KEM = ml_kem768;
+
+/** Throws for a peer's key that leaves no secret. */
+export const portableAgree = (secret: Uint8Array, peer: Uint8Array): Uint8Array => x25519.getSharedSecret(secret, peer);
+
 /** One piece of work for a worker thread. */
 export type PortableJob =
   | {

@@ -1,9 +1,20 @@
 /** The portable provider: plain JavaScript, for runtimes whose `node:crypto` lacks ML-DSA; and in tests, the native one's judge. */
+import { chacha20poly1305 } from "@noble/ciphers/chacha.js";
+import { hkdf } from "@noble/hashes/hkdf.js";
+import { scryptAsync } from "@noble/hashes/scrypt.js";
 import { sha256 } from "@noble/hashes/sha2.js";
-import type { KeyAlgorithm, SignatureAlgorithm } from "./algorithms.ts";
+import { AEAD, HKDF_BYTES_MAX, KEM, type KeyAlgorithm, type SignatureAlgorithm } from "./algorithms.ts";
 import { CryptoError } from "./errors.ts";
 import { concat } from "./framing.ts";
-import { PORTABLE_PUBLIC_KEYS, PORTABLE_SIGNATURES, type PortableSignatures } from "./portable-algorithms.ts";
+import {
+  PORTABLE_EXPANSIONS,
+  PORTABLE_KEM,
+  PORTABLE_PUBLIC_CHECKS,
+  PORTABLE_PUBLIC_KEYS,
+  PORTABLE_SIGNATURES,
+  type PortableSignatures,
+  portableAgree,
+} from "./portable-algorithms.ts";
 import { runInThread } from "./portable-thread.ts";
 import type { Provider, PublicKey, SecretKey } from "./provider.ts";
 
@@ -65,11 +76,14 @@ export const portableProvider: Provider = {
 
   secretKey(algorithm, secret) {
     expectLength(algorithm, "secret", secret);
-    return new PortableKey("secret", signaturesOf(algorithm)?.expand(secret) ?? secret.slice());
+    return new PortableKey("secret", PORTABLE_EXPANSIONS.get(algorithm.name)?.(secret) ?? secret.slice());
   },
 
   publicKey(algorithm, bytes) {
     expectLength(algorithm, "public", bytes);
+    if (PORTABLE_PUBLIC_CHECKS.get(algorithm.name)?.(bytes) === false) {
+      throw new CryptoError("KEY_CORRUPT", `${algorithm.name}: not a public key`);
+    }
     return new PortableKey("public", bytes.slice());
   },
 
@@ -114,5 +128,51 @@ export const portableProvider: Provider = {
       (await runInThread({ kind: "verify", algorithm: algorithm.name, key: bytes, message, context, signature })) ===
       true
     );
+  },
+
+  agree: (secretKey, peer) => {
+    const [secret, bytes] = [PortableKey.bytesOf(secretKey), PortableKey.bytesOf(peer)];
+    try {
+      return new Uint8Array(portableAgree(secret, bytes));
+    } catch (cause) {
+      throw new CryptoError("KEY_CORRUPT", "X25519: no key to agree with", { cause });
+    }
+  },
+
+  encapsulate(peer) {
+    const { sharedSecret, cipherText } = PORTABLE_KEM.encapsulate(PortableKey.bytesOf(peer), randomBytes(32));
+    return { secret: new Uint8Array(sharedSecret), ciphertext: new Uint8Array(cipherText) };
+  },
+
+  decapsulate(secretKey, ciphertext) {
+    if (ciphertext.length !== KEM.ciphertextBytes) {
+      throw new CryptoError("KEY_CORRUPT", `ML-KEM-768: a ciphertext has ${KEM.ciphertextBytes} bytes`);
+    }
+    return new Uint8Array(PORTABLE_KEM.decapsulate(ciphertext, PortableKey.bytesOf(secretKey)));
+  },
+
+  hkdf(secret, salt, info, size) {
+    if (!(size >= 1 && size <= HKDF_BYTES_MAX)) throw new CryptoError("OPTION_INVALID", "HKDF: output too long");
+    return new Uint8Array(hkdf(sha256, secret, salt, info, size));
+  },
+
+  encrypt({ key, nonce, associated }, plaintext) {
+    if (key.length !== AEAD.keyBytes || nonce.length !== AEAD.nonceBytes) {
+      throw new CryptoError("OPTION_INVALID", "ChaCha20-Poly1305: wrong key or nonce length");
+    }
+    return new Uint8Array(chacha20poly1305(key, nonce, associated).encrypt(plaintext));
+  },
+
+  decrypt({ key, nonce, associated }, ciphertext) {
+    try {
+      return new Uint8Array(chacha20poly1305(key, nonce, associated).decrypt(ciphertext));
+    } catch {
+      return undefined;
+    }
+  },
+
+  async scrypt(passphrase, salt, { n, r, p }) {
+    const maxmem = 128 * n * r + 128 * r * p + 1024 * 1024;
+    return new Uint8Array(await scryptAsync(passphrase, salt, { N: n, r, p, dkLen: 32, maxmem }));
   },
 };

@@ -1,5 +1,3 @@
-import { existsSync, readFileSync } from "node:fs";
-import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { ED25519, ML_DSA_65, ML_KEM_768, type SignatureAlgorithm, X25519 } from "./algorithms.ts";
 import { CryptoError } from "./errors.ts";
@@ -7,35 +5,23 @@ import { nativeIsComplete, nativeProvider } from "./native.ts";
 import { portableProvider } from "./portable.ts";
 import { PORTABLE_SIGNATURES } from "./portable-algorithms.ts";
 import { provider as chosen, type Provider } from "./provider.ts";
+import { HOW, hex, named, type Vector, vectorsOf, WANTED } from "./wycheproof-fixture.ts";
 
 const PROVIDERS: readonly Provider[] = [nativeProvider, portableProvider];
 
-interface WycheproofTest {
-  readonly tcId: number;
-  readonly comment: string;
-  readonly flags: readonly string[];
+interface SignatureTest {
   /** Absent in tests of ML-DSA's inner functions, which take a hash of the message. */
   readonly msg?: string;
   readonly ctx?: string;
   readonly sig: string;
-  readonly result: "valid" | "invalid";
 }
-interface WycheproofGroup {
+interface SignatureGroup {
   readonly publicKey: string | { readonly pk: string };
   readonly privateSeed?: string;
-  readonly tests: readonly WycheproofTest[];
 }
+type WycheproofTest = Vector & SignatureTest;
 
-// The vectors are read where they lie: a checkout of C2SP/wycheproof, its folder `testvectors_v1`.
-const FOLDER = process.env.WYCHEPROOF_DIR ?? join(import.meta.dirname, "../../../../shared/vectors/wycheproof");
-const FOUND = existsSync(join(FOLDER, "ed25519_test.json"));
-const HOW = "set WYCHEPROOF_DIR to the folder testvectors_v1 of a checkout of https://github.com/C2SP/wycheproof";
-
-function groupsOf(file: string): WycheproofGroup[] {
-  return (JSON.parse(readFileSync(join(FOLDER, file), "utf8")) as { testGroups: WycheproofGroup[] }).testGroups;
-}
-const hex = (text: string) => new Uint8Array(Buffer.from(text, "hex"));
-const named = (test: WycheproofTest) => `test ${test.tcId}: ${test.comment}`;
+const groupsOf = (file: string) => vectorsOf<SignatureTest, SignatureGroup>(file);
 
 /** A key of the wrong form and a context that is too long are refusals too, by an error of ours. */
 function refusing(check: () => boolean): boolean {
@@ -50,7 +36,7 @@ function refusing(check: () => boolean): boolean {
 async function verifyBothWays(
   provider: Provider,
   algorithm: SignatureAlgorithm,
-  group: WycheproofGroup,
+  group: SignatureGroup,
   test: WycheproofTest,
 ) {
   const { publicKey } = group;
@@ -71,7 +57,7 @@ async function verifyBothWays(
 }
 
 /** Signs what the test signs, in both ways; its own signature and these must verify under the key that its seed derives. */
-async function signLikeIt(provider: Provider, group: WycheproofGroup, test: WycheproofTest & { readonly msg: string }) {
+async function signLikeIt(provider: Provider, group: SignatureGroup, test: WycheproofTest & { readonly msg: string }) {
   const [seed, message, context] = [hex(group.privateSeed ?? ""), hex(test.msg), hex(test.ctx ?? "")];
   const secretKey = provider.secretKey(ML_DSA_65, seed);
   const publicBytes = provider.publicBytesOf(ML_DSA_65, seed);
@@ -89,42 +75,39 @@ async function signLikeIt(provider: Provider, group: WycheproofGroup, test: Wych
 
 const hasMessage = (test: WycheproofTest): test is WycheproofTest & { readonly msg: string } => test.msg !== undefined;
 
-describe.runIf(FOUND || process.env.CI === "true").each(PROVIDERS)(
-  `$name provider against Wycheproof (${HOW})`,
-  (provider) => {
-    it.each([
-      ["mldsa_65_verify_test.json", ML_DSA_65, 210],
-      ["ed25519_test.json", ED25519, 151],
-    ] as const)("answers %s as it should", async (file, algorithm, count) => {
-      let tried = 0;
-      for (const group of groupsOf(file)) {
-        for (const test of group.tests) {
-          expect(await verifyBothWays(provider, algorithm, group, test), named(test)).toBe(test.result === "valid");
-          tried++;
+describe.runIf(WANTED).each(PROVIDERS)(`$name provider against Wycheproof (${HOW})`, (provider) => {
+  it.each([
+    ["mldsa_65_verify_test.json", ML_DSA_65, 210],
+    ["ed25519_test.json", ED25519, 151],
+  ] as const)("answers %s as it should", async (file, algorithm, count) => {
+    let tried = 0;
+    for (const group of groupsOf(file)) {
+      for (const test of group.tests) {
+        expect(await verifyBothWays(provider, algorithm, group, test), named(test)).toBe(test.result === "valid");
+        tried++;
+      }
+    }
+    expect(tried).toBe(count);
+  });
+
+  // Signatures are hedged, so they differ from the deterministic ones of the file: each must verify as the other.
+  it("derives the keys of mldsa_65_sign_seed_test.json, verifies its signatures and signs the same messages", async () => {
+    let signed = 0;
+    for (const group of groupsOf("mldsa_65_sign_seed_test.json")) {
+      for (const test of group.tests.filter(hasMessage)) {
+        if (test.result === "valid") {
+          await signLikeIt(provider, group, test);
+          signed++;
+        } else {
+          await expect(signLikeIt(provider, group, test), named(test)).rejects.toThrow(CryptoError);
         }
       }
-      expect(tried).toBe(count);
-    });
+    }
+    expect(signed).toBe(84);
+  });
+});
 
-    // Signatures are hedged, so they differ from the deterministic ones of the file: each must verify as the other.
-    it("derives the keys of mldsa_65_sign_seed_test.json, verifies its signatures and signs the same messages", async () => {
-      let signed = 0;
-      for (const group of groupsOf("mldsa_65_sign_seed_test.json")) {
-        for (const test of group.tests.filter(hasMessage)) {
-          if (test.result === "valid") {
-            await signLikeIt(provider, group, test);
-            signed++;
-          } else {
-            await expect(signLikeIt(provider, group, test), named(test)).rejects.toThrow(CryptoError);
-          }
-        }
-      }
-      expect(signed).toBe(84);
-    });
-  },
-);
-
-describe.runIf(FOUND || process.env.CI === "true")(`portable ML-DSA-65 without entropy (${HOW})`, () => {
+describe.runIf(WANTED)(`portable ML-DSA-65 without entropy (${HOW})`, () => {
   it("makes the very signatures of mldsa_65_sign_seed_test.json", () => {
     const signatures = PORTABLE_SIGNATURES.get(ML_DSA_65.name);
     let made = 0;
