@@ -1,5 +1,6 @@
 /** A channel to one or more servers: balancing, keepalive, reconnection, retries, and who the other side must be. */
 
+import { isIP } from "node:net";
 import type { DescMethod } from "@bufbuild/protobuf";
 import { type ChannelOptions, Client, credentials } from "@grpc/grpc-js";
 import { type Clock, InputError } from "@kavach/model";
@@ -40,6 +41,8 @@ export interface Channel {
 export function openChannel(settings: ChannelSettings): Channel {
   const { target, host } = targetOf(settings.endpoints);
   const { tls } = settings;
+  // An address is no server name; the channel then demands a certificate for the address itself.
+  const serverName = tls === undefined ? undefined : (tls.serverName ?? (isIP(host) === 0 ? host : undefined));
   const options: ChannelOptions = {
     "grpc.service_config": serviceConfig(settings.retried ?? []),
     // A service config in DNS could switch off balancing and retries.
@@ -54,7 +57,7 @@ export function openChannel(settings: ChannelSettings): Channel {
     "grpc.use_local_subchannel_pool": 1,
     // Decisions do not take a detour because of an environment variable.
     "grpc.enable_http_proxy": 0,
-    ...(tls !== undefined && { "grpc.ssl_target_name_override": tls.serverName ?? host }),
+    ...(serverName !== undefined && { "grpc.ssl_target_name_override": serverName }),
   };
   const client = new Client(target, tls === undefined ? credentials.createInsecure() : secure(tls), options);
   return { client, clock: settings.clock, close: () => client.close() };

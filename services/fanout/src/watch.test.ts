@@ -57,21 +57,21 @@ const resyncAt = (number: number): ReadResult => ({
 
 describe("watch", () => {
   test("a large state comes in parts, and only the last says that it is whole", async () => {
-    const marks = Array.from({ length: 9000 }, (_, i) => record(i + 1));
+    const marks = Array.from({ length: 2500 }, (_, i) => record(i + 1));
     const floors = [{ realm: "", revision: at(0), recordedAtMs: 0 }];
     const parts = partsOver(
-      () => 9000,
+      () => 2500,
       (from) =>
         from === undefined
-          ? { kind: "resync", snapshot: { head: at(9000), floors, marks } }
-          : { kind: "records", records: [], head: at(9000) },
+          ? { kind: "resync", snapshot: { head: at(2500), floors, marks } }
+          : { kind: "records", records: [], head: at(2500) },
     );
     const events = await firstEvents(parts, undefined, 4);
     const snapshots = events.flatMap((event) => (event.kind === "resync" ? [event.snapshot] : []));
-    expect(snapshots.map(({ head }) => head.number)).toEqual([0, 0, 9000]);
+    expect(snapshots.map(({ head }) => head.number)).toEqual([0, 0, 2500]);
     expect(snapshots.flatMap((snapshot) => snapshot.marks)).toEqual(marks);
     expect(snapshots.flatMap((snapshot) => snapshot.floors)).toEqual(floors);
-    expect(events[3]).toEqual({ kind: "heartbeat", head: at(9000) });
+    expect(events[3]).toEqual({ kind: "heartbeat", head: at(2500) });
   });
 
   test("a hole in what the log gives becomes a resync, not a hole in the stream", async () => {

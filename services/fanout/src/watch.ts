@@ -37,8 +37,8 @@ export interface WatchQuestion {
 }
 
 const READ_MAX = 1000;
-/** Marks in one message: a thousand bytes and a half each at most, so that a message stays far below what clients take. */
-const MARKS_MAX = 4000;
+/** Marks in one message. A mark has at most about two kilobytes, and clients take four megabytes unless told otherwise. */
+const MARKS_MAX = 1000;
 /** A tail that has not reached the log for so many heartbeats ends its watches: silence would look like "nothing new". */
 const HEARTBEATS_MISSED_MAX = 3;
 const TAIL_AGE_MS_MIN = 1500;
