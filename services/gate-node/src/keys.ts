@@ -12,7 +12,8 @@ import {
   PublicKeyDirectory,
 } from "@kavach/crypto";
 import type { Clock } from "@kavach/model";
-import { type Config, ConfigError } from "./config.ts";
+import { ConfigError } from "@kavach/service";
+import type { Config } from "./config.ts";
 
 export interface Keys {
   readonly signer: PermitSigner;

@@ -95,7 +95,8 @@ describe("a gate-node that cannot start", () => {
     expect(code).toBe(1);
     expect(stderr).toContain(`127.0.0.1:${port}`);
     expect(stderr.trim().split("\n")).toHaveLength(1);
-    expect(ms).toBeLessThan(7000);
+    // Less what any start takes on a busy machine.
+    expect(ms - unreadable.ms).toBeLessThan(5000);
   });
 
   it("refuses a shared store without keys, and strangers without authentication", async () => {

@@ -1,10 +1,10 @@
 /** Loads the policy file and the gate's rules into a book. A fault names file, policy, path, key and a suggestion. */
-import { readFileSync } from "node:fs";
 import { sha256 } from "@kavach/crypto";
 import { compileGateRules, type GateRuleOptions, loadPolicySet, type PolicySet } from "@kavach/engine";
 import { PolicyBook } from "@kavach/gate";
 import { DEFAULT_REALM } from "@kavach/model";
-import { type Config, ConfigError } from "./config.ts";
+import { readText } from "@kavach/service";
+import type { Config } from "./config.ts";
 
 export function openPolicyBook(config: Config): PolicyBook {
   // The file spells settings with underscores; the engine's own schema judges what they say.
@@ -20,12 +20,7 @@ export function openPolicyBook(config: Config): PolicyBook {
 }
 
 function loadPolicyFile(file: string): PolicySet {
-  let text: string;
-  try {
-    text = readFileSync(file, "utf8");
-  } catch (error) {
-    throw new ConfigError(`policies: cannot read ${file}: ${(error as NodeJS.ErrnoException).code ?? "error"}`);
-  }
+  const text = readText("policies", file);
   return loadPolicySet({ format: file.endsWith(".json") ? "json" : "toml", text, file }, sha256);
 }
 

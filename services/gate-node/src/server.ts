@@ -1,8 +1,8 @@
 /** Puts the services on the node's one port, and health and metrics on its admin port. */
-import { readFileSync } from "node:fs";
 import { GateService, InvalidationService, KeyService, PermitService, SessionService } from "@kavach/api";
 import { randomBytes } from "@kavach/crypto";
 import { HealthState, type RunningServer, serviceOf, startAdminServer, startServer } from "@kavach/serve";
+import { readTls } from "@kavach/service";
 import type { PrometheusExporter } from "@opentelemetry/exporter-prometheus";
 import type { Config } from "./config.ts";
 import type { GateRooms } from "./gate.ts";
@@ -28,6 +28,7 @@ export async function serve(
   exporter: PrometheusExporter,
   report: (error: unknown, what: string) => void,
 ): Promise<Serving> {
+  const tls = readTls(config);
   const health = new HealthState();
   const isReady = () => {
     if (!health.serving) return "draining";
@@ -44,7 +45,7 @@ export async function serve(
   });
   const main = await startServer({
     ...config.listen,
-    ...tlsOf(config),
+    ...(tls !== undefined && { tls }),
     services: [
       serviceOf(GateService, gateService(rooms.gate, { clock: state.clock, random: randomBytes })),
       serviceOf(PermitService, permitService(rooms.permits)),
@@ -59,12 +60,4 @@ export async function serve(
   });
   health.setServing(true);
   return { main, admin, health };
-}
-
-function tlsOf(config: Config) {
-  if (config.tls_cert === undefined || config.tls_key === undefined) return {};
-  const cert = readFileSync(config.tls_cert, "utf8");
-  const key = readFileSync(config.tls_key, "utf8");
-  const clientCa = config.tls_client_ca === undefined ? undefined : readFileSync(config.tls_client_ca, "utf8");
-  return { tls: { cert, key, ...(clientCa !== undefined && { clientCa }) } };
 }

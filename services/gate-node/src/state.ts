@@ -17,6 +17,9 @@ export interface State {
   close(): Promise<void>;
 }
 
+/** How long the store may take to answer at the start, milliseconds: with the rest of a start, a person waits five seconds at the most. */
+const START_MS = 3500;
+
 export async function openState(
   config: Config,
   nodeId: string,
@@ -54,8 +57,11 @@ async function openCluster(
 ): Promise<State> {
   // Loaded only where it is used: an embedded gate needs no client of Redis.
   const { RedisRevocationLog, RedisStore } = await import("@kavach/store-redis");
-  const store = await RedisStore.fromUrl(storeUrl, { commandTimeoutMs: config.store_timeout_ms });
-  const log = await RedisRevocationLog.fromUrl(config.log ?? storeUrl, {});
+  const store = await RedisStore.fromUrl(storeUrl, {
+    commandTimeoutMs: config.store_timeout_ms,
+    connectTimeoutMs: START_MS,
+  });
+  const log = await RedisRevocationLog.fromUrl(config.log ?? storeUrl, { connectTimeoutMs: START_MS });
   const fanout = openFanoutLink({
     endpoints: config.fanout,
     nodeId,

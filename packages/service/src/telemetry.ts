@@ -1,13 +1,16 @@
-/** The metrics of this process: OpenTelemetry's SDK with a Prometheus reader, made once, before anything measures. */
+/** The metrics of a process: OpenTelemetry's SDK with a Prometheus reader, made once, before anything measures. */
 import { metrics } from "@opentelemetry/api";
 import { PrometheusExporter } from "@opentelemetry/exporter-prometheus";
 import { resourceFromAttributes } from "@opentelemetry/resources";
 import { MeterProvider } from "@opentelemetry/sdk-metrics";
 
 /** Sets the global meter provider; the exporter answers /metrics. */
-export function openTelemetry(nodeId: string): PrometheusExporter {
+export function openTelemetry(service: string, instance?: string): PrometheusExporter {
   const exporter = new PrometheusExporter({ preventServerStart: true });
-  const resource = resourceFromAttributes({ "service.name": "kavach-gate-node", "service.instance.id": nodeId });
+  const resource = resourceFromAttributes({
+    "service.name": service,
+    ...(instance !== undefined && { "service.instance.id": instance }),
+  });
   metrics.setGlobalMeterProvider(new MeterProvider({ resource, readers: [exporter] }));
   return exporter;
 }

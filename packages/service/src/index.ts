@@ -1,0 +1,19 @@
+/** What the mains of services share. */
+export { addressText, openLogger, runService, type Started } from "./life.ts";
+export {
+  addressSetting,
+  ConfigError,
+  type DoorSettings,
+  doorFaults,
+  type FlagTable,
+  logLevelSetting,
+  millisecondsSetting,
+  parseSettings,
+  readFlags,
+  readText,
+  readTls,
+  redisSetting,
+  switchSetting,
+  type TlsTexts,
+} from "./settings.ts";
+export { openTelemetry } from "./telemetry.ts";
