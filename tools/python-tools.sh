@@ -30,8 +30,10 @@ for tool in "$@"; do
   esac
   stamp=$VENV/$(echo "$wanted" | tr ' =' '__').installed
   [ -f "$stamp" ] && continue
-  # Several runs may want the same environment at once; pip has no lock of its own.
-  # shellcheck disable=SC2086 # one argument a requirement
-  flock "$VENV/lock" "$VENV/bin/pip" install --quiet --disable-pip-version-check $wanted
+  # Several runs may want the same environment at once, and pip has no lock of its own.
+  LOCK=""
+  command -v flock >/dev/null 2>&1 && LOCK="flock $VENV/lock"
+  # shellcheck disable=SC2086 # one argument a word
+  $LOCK "$VENV/bin/pip" install --quiet --disable-pip-version-check $wanted
   : >"$stamp"
 done

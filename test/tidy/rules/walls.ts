@@ -16,6 +16,7 @@ const BELOW: Readonly<Record<string, readonly string[]>> = {
   gate: ["model", "engine", "crypto", "audit", "store", "system"],
   serve: ["model", "api", "system"],
   client: ["model", "api", "wire", "system"],
+  service: ["model", "system"],
   "gate-node": [
     ...[
       "model",
@@ -32,7 +33,7 @@ const BELOW: Readonly<Record<string, readonly string[]>> = {
       "client",
     ],
   ],
-  fanout: ["model", "api", "wire", "system", "store", "store-redis", "serve"],
+  fanout: ["model", "api", "wire", "system", "store", "store-redis", "serve", "service"],
   testkit: ["model", "api", "wire", "system", "engine", "crypto", "audit", "store", "gate", "client"],
 };
 
