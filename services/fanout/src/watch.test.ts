@@ -89,6 +89,14 @@ describe("watch", () => {
     ]);
   });
 
+  test("a log that gives less than it gave before ends the watch", async () => {
+    const parts = partsOver(
+      () => 9,
+      (from) => ({ kind: "records", records: [], head: at(from?.number ?? 9) }),
+    );
+    await expect(firstEvents(parts, at(5), 1)).rejects.toMatchObject({ code: "LOG_UNAVAILABLE" });
+  });
+
   test("records that come while a watcher changes from the log to the tail come once", async () => {
     let head = 6;
     const parts = partsOver(

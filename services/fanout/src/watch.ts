@@ -87,6 +87,8 @@ async function* backlog(
     } else if (position === undefined || !followsOn(position, read.records)) {
       position = undefined;
     } else {
+      // The tail has seen more than the log gives now. Asking again at once would never end; the watcher comes back.
+      if (read.records.length === 0) throw new UnavailableError("LOG_UNAVAILABLE", "the log is behind its own tail");
       for (const record of read.records) {
         if (isOf(record.realm, realm)) yield { kind: "record", record };
         position = record.revision;
