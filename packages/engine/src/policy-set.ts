@@ -36,6 +36,8 @@ export interface PolicySet {
   /** In the order of evaluation. */
   readonly policies: readonly CompiledPolicy[];
   readonly index: PolicyIndex;
+  /** The longest window of any rate limit in it, milliseconds; 0 without one. Counted calls must be kept as long. */
+  readonly longestWindowMs: number;
   /** True when an evaluation of this action counts as an attempt, whatever comes of it. */
   countsAttempt(context: ActionContext): boolean;
 }
@@ -49,6 +51,7 @@ export function loadPolicySet(source: PolicySource, sha256: Sha256): PolicySet {
     digest: hex(sha256(new TextEncoder().encode(canonical))),
     policies: Object.freeze(compiled),
     index: new PolicyIndex(policies.map((policy) => policy.conditions)),
+    longestWindowMs: longestWindowMs(compiled),
     countsAttempt: attemptCounter(compiled),
   });
 }
@@ -125,4 +128,10 @@ export function normalisedOperand(condition: Condition): unknown {
 
 function hex(bytes: Uint8Array): string {
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+function longestWindowMs(policies: readonly CompiledPolicy[]): number {
+  let longest = 0;
+  for (const { limits } of policies) for (const { windowMs } of limits) longest = Math.max(longest, windowMs);
+  return longest;
 }

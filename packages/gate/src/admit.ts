@@ -85,6 +85,8 @@ function admitRequest(parts: GateParts, frame: Frame, planned: Candidates | unde
     countAttempt: planned?.countAttempt ?? false,
     memory: frame.times,
     rememberMs: parts.permitTtlMs + REMEMBER_SKEW_MS,
+    // Another policy may look further back than those that this call met.
+    ...(frame.set.longestWindowMs > 0 && { retainMs: frame.set.longestWindowMs }),
     ...(frame.stored &&
       mode !== "inline" && {
         session: {
