@@ -1,6 +1,6 @@
 /** `pnpm bench`: measures Evaluate beside a bare HTTP/2 server and a grpc-js server, in one run, and holds it to its bars. */
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { cpus, tmpdir } from "node:os";
+import { cpus, loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
 import { Command, InvalidArgumentError } from "commander";
 import { barsOf } from "./bars.ts";
@@ -26,7 +26,7 @@ function options(): Options {
     )
     .option("--rounds <n>", "rounds, each over all servers", whole(1, 100), 3)
     .option("--seconds <n>", "length of one measurement", whole(1, 60), 3)
-    .option("--warmup-seconds <n>", "load before the first measurement of each server", whole(1, 60), 2)
+    .option("--warmup-seconds <n>", "load before the first measurement of each server", whole(1, 60), 4)
     .option("--json", "print one JSON document instead of tables")
     .option("--check", "exit with 1 when a bar is not met")
     .allowExcessArguments(false);
@@ -45,6 +45,7 @@ function whole(min: number, max: number): (text: string) => number {
 async function main(): Promise<void> {
   const { json, check, ...plan } = options();
   await demandH2load();
+  const otherLoad = loadavg()[0] ?? 0;
   const cores = pinnedCores();
   const folder = await mkdtemp(join(tmpdir(), "kavach-bench-"));
   try {
@@ -57,6 +58,7 @@ async function main(): Promise<void> {
       cores: cores.note,
       node: process.versions.node,
       cpu: `${cpus().length} x ${cpus()[0]?.model.trim()}`,
+      otherLoad,
       requestBytes: frame.length,
       rounds: plan.rounds,
       seconds: plan.seconds,

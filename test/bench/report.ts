@@ -7,6 +7,8 @@ export interface Setting {
   readonly cores: string;
   readonly node: string;
   readonly cpu: string;
+  /** The machine's load average before the run: what it was busy with is in every figure. */
+  readonly otherLoad: number;
   readonly requestBytes: number;
   readonly rounds: number;
   readonly seconds: number;
@@ -23,9 +25,9 @@ export function asJson(results: Results, setting: Setting): string {
 }
 
 export function asText(results: Results, setting: Setting): string {
-  const { cores, node, cpu, requestBytes, rounds, seconds } = setting;
+  const { cores, node, cpu, otherLoad, requestBytes, rounds, seconds } = setting;
   return [
-    `Node ${node}, ${cpu}; ${cores}`,
+    `Node ${node}, ${cpu}; ${cores}; load average before ${otherLoad.toFixed(1)}`,
     `unary Evaluate, ${requestBytes} bytes, ${STREAMS} streams on one connection; medians of ${rounds} rounds of ${seconds} s`,
     "",
     ...table([["server", "calls/s", "of bare", "p50 ms", "p99 ms", "CPU us", "peak MB"], ...serverRows(results)]),

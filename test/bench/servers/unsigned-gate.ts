@@ -1,6 +1,7 @@
 /** A gate without a signer, wired as gate-node wires its own: rules, policies, state and telemetry from the same settings. */
 import { randomBytes } from "@kavach/crypto";
 import { Conductor, gateMetrics, Outbox } from "@kavach/gate";
+import { openTelemetry } from "@kavach/service";
 import { SYSTEM_CLOCK } from "@kavach/system";
 // What is measured is the service's own code, which has no package entry: nothing but a benchmark may reach into it.
 import { openAudit } from "../../../services/gate-node/src/audit.ts";
@@ -8,7 +9,6 @@ import { readConfig } from "../../../services/gate-node/src/config.ts";
 import type { ReadWorld } from "../../../services/gate-node/src/evaluate-wire.ts";
 import { openPolicyBook } from "../../../services/gate-node/src/policies.ts";
 import { openState } from "../../../services/gate-node/src/state.ts";
-import { openTelemetry } from "../../../services/gate-node/src/telemetry.ts";
 
 export interface UnsignedGate {
   readonly gate: Conductor;
@@ -19,7 +19,7 @@ export interface UnsignedGate {
 export async function openUnsignedGate(configFile: string): Promise<UnsignedGate> {
   const config = readConfig([process.execPath, "bench", "--config", configFile, "--store", "memory"]);
   const report = (error: unknown, what: string) => console.error(what, error);
-  openTelemetry("bench");
+  openTelemetry("kavach-bench", "bench");
   const { store, revocations, invalidate, clock } = await openState(config, "bench", SYSTEM_CLOCK, report);
   const outbox = new Outbox({
     publish: (realm, scope, key) => invalidate(realm, scope, key, false),
