@@ -26,8 +26,13 @@ export function planLogs(request: AdmitRequest): LogPlan[] {
       }
     }
     if (limits.length === 0 && !(mode === "attempts" && request.countAttempt)) continue;
-    const longestMs = Math.max(request.retainMs ?? 0, ...limits.map((limit) => limit.windowMs));
+    const longestMs = Math.max(
+      request.retainMs ?? 0,
+      ...(request.largeWindowsMs ?? []),
+      ...limits.map((limit) => limit.windowMs),
+    );
     const large = limits.filter((limit) => limit.max > STORE_BOUNDS.logEntriesMax).map((limit) => limit.windowMs);
+    large.push(...(request.largeWindowsMs ?? []));
     plans.push({
       mode,
       retainMs: longestMs > 0 ? longestMs : LIMITS.rateWindowMsMax,

@@ -45,6 +45,12 @@ export interface AdmitRequest {
    * for less. Absent: the longest of the candidates, or 30 days where they name none.
    */
   readonly retainMs?: number;
+  /**
+   * Windows of the policy set's limits above 128, milliseconds: they are counted from the first entry on, though no candidate of this
+   * call carries such a limit. Absent: those of the candidates; then a large limit that is met for the first time begins with the
+   * entries still known.
+   */
+  readonly largeWindowsMs?: readonly number[];
   readonly session?: {
     readonly id: string;
     readonly mode: SessionMode;

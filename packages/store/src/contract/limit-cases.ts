@@ -183,6 +183,14 @@ function largeCases(under: Under): void {
     expect(await admitMany(store, 10, () => request([limit(147, 10_800_000)]))).toBe(2);
   });
 
+  it("counts for a large limit that no call has met yet, where the policy set names its window", async () => {
+    const { store } = under();
+    const set = { countAttempt: true, retainMs: 3_600_000, largeWindowsMs: [3_600_000] };
+    await admitMany(store, 140, () => request([], { ...set, candidates: [] }));
+    const met = request([limit(140, 3_600_000, "attempts")], set);
+    expect((await admit(store, met)).candidate).toBeUndefined();
+  });
+
   it("is exact for a small limit beside a large one", async () => {
     const { store } = under();
     await admitMany(store, 5, () => request([limit(1000, 3_600_000)]));
