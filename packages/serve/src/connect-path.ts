@@ -19,8 +19,10 @@ import {
 import { type Connection, connectionKey } from "./connection.ts";
 import { door, type OnInternalError } from "./door.ts";
 import { requestBytesMaxOf, type ServeLimits } from "./limits.ts";
+import { lingerStream, socketLingerer } from "./linger.ts";
 import { answerPage } from "./page-path.ts";
 import type { Page } from "./pages.ts";
+import { bodyOf } from "./request-body.ts";
 import type { ServedService } from "./served-service.ts";
 import { timely } from "./timely.ts";
 import { connectTimeoutMs, grpcTimeoutMs } from "./timeouts.ts";
@@ -59,9 +61,9 @@ export function connectPath(options: ConnectPathOptions): ConnectPath {
   }
 
   return (request, response, connection) => {
-    const endRequest = requestEnder(request);
-    response.once("close", endRequest);
-    response.once("finish", endRequest);
+    // An HTTP/2 response calls itself finished only when its stream is closed, so the stream is asked.
+    if ("stream" in request) request.stream.once("finish", () => lingerStream(request.stream));
+    else response.once("finish", socketLingerer(request));
     answer(request, response, connection).catch((error: unknown) => {
       const gone = error instanceof ConnectError && (error.code === Code.Aborted || error.code === Code.Canceled);
       if (!gone) report(error, request.url ?? "", onInternalError);
@@ -107,11 +109,13 @@ async function call(
     undefined,
     contextValues,
   );
+  const body = bodyOf(request);
+  universal.body = body;
   switch (handler.method.methodKind) {
     case "unary":
       if (Number.isFinite(limits.deadlineMs)) {
         universal.header = capDeadline(universal.header, limits.deadlineMs);
-        universal.body = timely(universal.body as AsyncIterable<Uint8Array>, limits.deadlineMs);
+        universal.body = timely(body, limits.deadlineMs);
       }
       break;
     case "server_streaming":
@@ -164,14 +168,4 @@ function giveUp(response: NodeResponse, error: unknown): void {
 
 function statusOf(error: unknown): number {
   return error instanceof TypeError && "code" in error && error.code === "ERR_INVALID_URL" ? 400 : 500;
-}
-
-/** A body that nobody reads any more must not go on arriving: the answer has been given without it. */
-function requestEnder(request: NodeRequest): () => void {
-  // Taken now, because a request loses its socket when it ends.
-  const { socket } = request;
-  const end = "stream" in request ? () => request.stream.close() : () => socket.destroySoon();
-  return () => {
-    if (!request.complete) end();
-  };
 }

@@ -12,6 +12,7 @@ import type { Connection } from "./connection.ts";
 import { callerGone, type OnInternalError, reported } from "./door.ts";
 import type { HotMethod } from "./hot-method.ts";
 import { pathOf } from "./limits.ts";
+import { lingerStream } from "./linger.ts";
 import { deadlineExceeded } from "./public-error.ts";
 import { grpcTimeoutMs } from "./timeouts.ts";
 import { framed, UnaryFrame } from "./unary-frame.ts";
@@ -150,8 +151,7 @@ class FastCall {
       setTrailerStatus(trailer, shown);
       const header = sentHeader === undefined ? {} : plainOf(sentHeader);
       stream.respond({ ...header, ...plainOf(trailer), ...OK_HEADERS }, { endStream: true });
-      // What is still to come of the request is not wanted; the answer stands.
-      stream.close();
+      lingerStream(stream);
     } catch {
       stream.destroy();
     }

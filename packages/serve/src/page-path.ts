@@ -7,6 +7,7 @@ import { callerGone, type OnInternalError, reported } from "./door.ts";
 import type { ServeLimits } from "./limits.ts";
 import { type Page, type PageAnswer, plain } from "./pages.ts";
 import { deadlineExceeded } from "./public-error.ts";
+import { bodyOf } from "./request-body.ts";
 import { headersOf } from "./request-headers.ts";
 import { timely } from "./timely.ts";
 
@@ -57,7 +58,7 @@ async function pageAnswer(
   if (request.method !== page.method && !isHead) {
     return { ...plain(405, "method not allowed"), headers: { allow: page.method } };
   }
-  const body = await bodyOf(request, page.requestBytesMax ?? limits.requestBytesMax, limits.deadlineMs);
+  const body = await wholeBody(request, page.requestBytesMax ?? limits.requestBytesMax, limits.deadlineMs);
   if (body === undefined) return TOO_LARGE;
   const aborted = new AbortController();
   const late = setTimeout(() => aborted.abort(deadlineExceeded()), timerMs(limits.deadlineMs));
@@ -81,10 +82,10 @@ async function pageAnswer(
 }
 
 /** Undefined when there is more than `bytesMax`. */
-async function bodyOf(request: NodeRequest, bytesMax: number, deadlineMs: number): Promise<Uint8Array | undefined> {
+async function wholeBody(request: NodeRequest, bytesMax: number, deadlineMs: number): Promise<Uint8Array | undefined> {
   const chunks: Uint8Array[] = [];
   let size = 0;
-  for await (const chunk of timely<Uint8Array>(request, timerMs(deadlineMs))) {
+  for await (const chunk of timely(bodyOf(request), timerMs(deadlineMs))) {
     size += chunk.byteLength;
     if (size > bytesMax) return undefined;
     chunks.push(chunk);
