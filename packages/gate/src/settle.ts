@@ -97,7 +97,9 @@ export function withdrawIfRevoked(parts: GateParts, frame: Frame, decision: Deci
 }
 
 async function settleInvalidate(parts: GateParts, frame: Frame, finding: InvalidateFinding): Promise<Decision> {
-  const sessionless = frame.context.session === undefined;
+  // Facts without a session's name are named after the evaluation: there is no session that could be revoked.
+  const { session } = frame.context;
+  const sessionless = session === undefined || session.id === frame.request.evaluationId;
   const scope = sessionless ? { ...finding.scope, target: sessionTarget(frame) } : finding.scope;
   let propagation: Propagation | undefined;
   if (!sessionless) {

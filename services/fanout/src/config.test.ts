@@ -1,5 +1,6 @@
+import { ConfigError, readTls } from "@kavach/service";
 import { afterEach, describe, expect, test, vi } from "vitest";
-import { ConfigError, readConfig, readTls } from "./config.ts";
+import { readConfig } from "./config.ts";
 
 afterEach(() => {
   vi.unstubAllEnvs();
@@ -11,13 +12,13 @@ describe("config", () => {
   test("needs only a log", () => {
     expect(read("--log", "memory")).toEqual({
       listen: { host: "127.0.0.1", port: 4700 },
-      adminListen: { host: "127.0.0.1", port: 4701 },
+      admin_listen: { host: "127.0.0.1", port: 4701 },
       log: "memory",
       durable: true,
       insecure: false,
-      heartbeatMs: 1000,
-      leaseMs: 5000,
-      logLevel: "info",
+      heartbeat_ms: 1000,
+      lease_ms: 5000,
+      log_level: "info",
     });
   });
 
@@ -26,20 +27,20 @@ describe("config", () => {
     vi.stubEnv("KAVACH_HEARTBEAT_MS", "500");
     expect(read("--heartbeat-ms", "700", "--listen", "[::1]:1")).toMatchObject({
       log: "redis://r:6379",
-      heartbeatMs: 700,
+      heartbeat_ms: 700,
       listen: { host: "::1", port: 1 },
     });
   });
 
   test.each<[string[], string]>([
-    [[], "--log: required"],
-    [["--log", "http://x"], "--log: must be memory, or begin with redis://"],
-    [["--log", "memory", "--listen", "4700"], "--listen: must be HOST:PORT"],
-    [["--log", "memory", "--admin-listen", "x:70000"], "--admin-listen: port must be 0 to 65535"],
-    [["--log", "memory", "--heartbeat-ms", "1.5"], "--heartbeat-ms: "],
-    [["--log", "memory", "--log-level", "loud"], "--log-level: "],
-    [["--log", "memory", "--tls-cert", "x"], "--tls-cert: --tls-cert and --tls-key come together"],
-    [["--log", "memory", "--tls-client-ca", "x"], "--tls-client-ca: needs --tls-cert and --tls-key"],
+    [[], "log: required"],
+    [["--log", "http://x"], "log: must be a URL that begins with redis:// or rediss://"],
+    [["--log", "memory", "--listen", "4700"], "listen: must be HOST:PORT"],
+    [["--log", "memory", "--admin-listen", "x:70000"], "admin_listen: port must be 0 to 65535"],
+    [["--log", "memory", "--heartbeat-ms", "1.5"], "heartbeat_ms: "],
+    [["--log", "memory", "--log-level", "loud"], "log_level: "],
+    [["--log", "memory", "--tls-cert", "x"], "tls_cert and tls_key: give both or neither"],
+    [["--log", "memory", "--tls-client-ca", "x"], "tls_client_ca: needs tls_cert and tls_key"],
     [["--log", "memory", "--listen", "0.0.0.0:1"], "give --tls-client-ca, or --insecure"],
     [["--log", "memory", "--listen", "127.evil.example:1"], "callers are not authenticated on 127.evil.example"],
   ])("refuses %o", (flags, message) => {
@@ -48,7 +49,7 @@ describe("config", () => {
   });
 
   test("tells every fault at once", () => {
-    expect(() => read("--heartbeat-ms", "1", "--lease-ms", "1")).toThrow(/--log.*\n--heartbeat-ms.*\n--lease-ms/s);
+    expect(() => read("--heartbeat-ms", "1", "--lease-ms", "1")).toThrow(/log.*\nheartbeat_ms.*\nlease_ms/s);
   });
 
   test("opens another address only where that was meant", () => {

@@ -34,7 +34,7 @@ async function startMain(log: string, ...more: string[]): Promise<Process> {
     hopeless: () => (child.isRunning ? undefined : "it has ended"),
     detail: () => child.log,
   });
-  const client = new FanoutClient({ endpoints: `127.0.0.1:${port}` });
+  const client = new FanoutClient({ endpoints: `127.0.0.1:${port}`, deadlineMs: 10_000 });
   cleanups.push(() => client.close());
   return { child, client, admin: `http://127.0.0.1:${adminPort}` };
 }
@@ -50,16 +50,16 @@ async function failedStart(...args: string[]): Promise<{ log: string; ms: number
   const child = fanoutChild(...args);
   const beganAt = performance.now();
   child.start();
-  await awaitCondition(() => !child.isRunning, { what: "the fan-out gives up", withinMs: 10_000 });
+  await awaitCondition(() => !child.isRunning, { what: "the fan-out gives up" });
   return { log: child.log, ms: performance.now() - beganAt };
 }
 
 describe("a start that cannot succeed says why in lines a person can act on", () => {
   test("wrong settings, all at once", async () => {
-    const { log } = await failedStart("--log", "memory", "--listen", "0.0.0.0:0", "--heartbeat-ms", "0");
-    expect(log).toMatch(
-      /^fanout: --heartbeat-ms: .*\n--listen: callers are not authenticated on 0\.0\.0\.0; give .* --insecure .*\n$/s,
-    );
+    const { log } = await failedStart("--log", "memory", "--lease-ms", "1", "--heartbeat-ms", "0");
+    expect(log).toMatch(/^fanout: heartbeat_ms: .*\nlease_ms: .*\n$/);
+    const open = await failedStart("--log", "memory", "--listen", "0.0.0.0:0");
+    expect(open.log).toMatch(/^fanout: listen: callers are not authenticated on 0\.0\.0\.0; give .* --insecure .*\n$/);
   });
 
   test("Redis away, within five seconds", async () => {

@@ -2,18 +2,7 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { Revision } from "@kavach/model";
 import { type Meter, metrics } from "@opentelemetry/api";
-import { PrometheusExporter } from "@opentelemetry/exporter-prometheus";
-import { resourceFromAttributes } from "@opentelemetry/resources";
-import { MeterProvider } from "@opentelemetry/sdk-metrics";
 import type { OpenOutcome } from "./log-opener.ts";
-
-/** Sets the global meter provider; the exporter answers /metrics. */
-export function openTelemetry(): PrometheusExporter {
-  const exporter = new PrometheusExporter({ preventServerStart: true });
-  const resource = resourceFromAttributes({ "service.name": "kavach-fanout" });
-  metrics.setGlobalMeterProvider(new MeterProvider({ resource, readers: [exporter] }));
-  return exporter;
-}
 
 export class FanoutMetrics {
   readonly #appends;
