@@ -140,6 +140,16 @@ function firstUseCases(under: Under): void {
     );
   });
 
+  it("stays over when the clock steps back after it was seen to be", async () => {
+    const { store, windowMs, pass, stepBack } = under();
+    const ask = () => store.admit(request([], naming(windowMs * 4, "open_on_first_use")));
+    await ask();
+    await pass(windowMs * 4);
+    expect(await ask()).toEqual({ kind: "session_unknown" });
+    stepBack?.(windowMs * 2);
+    expect(await ask()).toEqual({ kind: "session_unknown" });
+  });
+
   it("does not open what was closed or has expired", async () => {
     const { store, windowMs, pass } = under();
     await admit(store, request([], naming(windowMs * 50, "open_on_first_use", "closed")));
