@@ -21,7 +21,7 @@ export const GENERATORS: readonly Generator[] = [
   },
   {
     name: "JSON Schemas",
-    makes: ["docs/reference/policy.schema.json"],
+    makes: ["docs/reference/policy.schema.json", "test/cases/case.schema.json"],
     command: (out) => [process.execPath, "test/cases/write-schemas.ts", out],
   },
 ];
