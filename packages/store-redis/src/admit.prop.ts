@@ -192,9 +192,11 @@ it("answers every history like the twin", { timeout: 120_000 }, async () => {
   await fc.assert(property, seeded(60));
 });
 
-/** The seed is printed, and `KAVACH_SEED` replays a run. */
+/** The seed is printed, and `KAVACH_PROPERTY_SEED` replays a run. */
 function seeded(numRuns: number): fc.Parameters<unknown> {
-  const seed = Number(process.env.KAVACH_SEED ?? Date.now() % 2 ** 31);
-  console.log(`seed ${seed}: replay with KAVACH_SEED=${seed} npx vitest run packages/store-redis/src/admit.prop.ts`);
+  const seed = Number(process.env.KAVACH_PROPERTY_SEED ?? Date.now() % 2 ** 31);
+  console.log(
+    `seed ${seed}: replay with KAVACH_PROPERTY_SEED=${seed} npx vitest run packages/store-redis/src/admit.prop.ts`,
+  );
   return { seed, numRuns };
 }

@@ -105,7 +105,9 @@ describe("at the start", () => {
       });
     },
   );
+});
 
+describe("at the start, of a server that is not fit", () => {
   it("refuses a server that may evict keys", async () => {
     const redis = await server({ args: ["--maxmemory-policy", "allkeys-lru"] });
     await expect(RedisStore.fromUrl(redis.url)).rejects.toThrow("maxmemory-policy is 'allkeys-lru'");
