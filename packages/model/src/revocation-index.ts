@@ -198,8 +198,11 @@ function isBefore(mark: Mark, subject: RevocationSubject): boolean | undefined {
   if (permitRevision !== undefined) before = compareRevisions(permitRevision, mark.revision) < 0;
   if (session?.born !== undefined) before = before === true || compareRevisions(session.born, mark.revision) < 0;
   // Written so that an instant which is no number is void.
-  if (session?.startedAtMs !== undefined)
-    before = before === true || !(session.startedAtMs > mark.recordedAtMs + INLINE_SLACK_MS);
+  if (session?.startedAtMs !== undefined) {
+    // The floor of a log that begins stands at 0: nothing is known against inline sessions, however old.
+    const since = mark.recordedAtMs === 0 ? -1 : mark.recordedAtMs + INLINE_SLACK_MS;
+    before = before === true || !(session.startedAtMs > since);
+  }
   return before;
 }
 
