@@ -27,7 +27,8 @@ test.for(["on", "off"])(
   async (fastPath) => {
     const known = KNOWN_FAILING.flatMap(({ pattern }) => ["--known-failing", pattern]);
     const server = [process.execPath, "test/conformance/server.ts", fastPath];
-    const args = ["--mode", "server", "--conf", "test/conformance/config.yaml", ...known, "--", ...server];
+    const load = ["--max-servers", "2", "--parallel", "8"];
+    const args = ["--mode", "server", "--conf", "test/conformance/config.yaml", ...load, ...known, "--", ...server];
     const { code, output } = await run(RUNNER, args);
     expect(code, output).toBe(0);
     const cases = Number(/Total cases: (\d+)/.exec(output)?.[1]);

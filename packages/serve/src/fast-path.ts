@@ -95,13 +95,13 @@ class FastCall {
   #data(chunk: Buffer): void {
     if (this.#ended) return;
     const wrong = this.#frame.add(chunk);
-    if (wrong !== undefined) this.#fail(wrong);
+    if (wrong !== undefined) this.#fail(new CallerFault(wrong));
   }
 
   #run(): void {
     if (this.#ended) return;
     const bytes = this.#frame.take();
-    if (bytes instanceof ConnectError) throw bytes;
+    if (bytes instanceof ConnectError) throw new CallerFault(bytes);
     const answer = this.#hot.invoke(this.#parse(bytes), this.#context);
     if (answer instanceof Promise) {
       answer.then(
