@@ -33,6 +33,8 @@ export const KEM = Object.freeze({ ciphertextBytes: 1088, sharedBytes: 32 });
 
 /** Longest output of HKDF-SHA-256 (RFC 5869, section 2.3), bytes. */
 export const HKDF_BYTES_MAX = 255 * 32;
+/** Longest `info` that every provider takes, bytes. */
+export const HKDF_INFO_BYTES_MAX = 1024;
 
 export const ML_DSA_65: SignatureAlgorithm = Object.freeze<SignatureAlgorithm>({
   name: "ML-DSA-65",

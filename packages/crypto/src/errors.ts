@@ -3,6 +3,10 @@
 export type CryptoErrorCode =
   /** Bytes, lengths or text of a key are not what they should be. */
   | "KEY_CORRUPT"
+  /** The key file is encrypted, and no passphrase was given. */
+  | "PASSPHRASE_NEEDED"
+  /** The passphrase is another, or the encrypted file was changed. */
+  | "PASSPHRASE_WRONG"
   /** The key has expired: it signs nothing any more. */
   | "KEY_EXPIRED"
   /** The permit would outlive the key that signs it. */
@@ -56,6 +60,46 @@ export class TokenError extends Error {
   readonly code: TokenErrorCode;
 
   constructor(code: TokenErrorCode, message: string) {
+    super(message);
+    this.code = code;
+  }
+}
+
+/** Why a message of a channel is refused. */
+export type ChannelErrorCode =
+  /** The bytes are no message of this channel's format. */
+  | "MALFORMED"
+  /** It was sealed for somebody else. */
+  | "WRONG_RECIPIENT"
+  /** It says that it comes from somebody else. */
+  | "WRONG_SENDER"
+  /** It was made for another context than the one that is expected. */
+  | "WRONG_CONTEXT"
+  /** Something in it was changed after it was sealed. */
+  | "TAMPERED"
+  /** It was not signed by the sender who is expected. */
+  | "SIGNATURE_INVALID"
+  /** It carries no signature where one is expected, or one where none is. */
+  | "UNSIGNED"
+  | "SIGNED"
+  /** It is signed in another suite, such as ML-DSA-65 alone where both signatures are expected. */
+  | "SUITE_MISMATCH"
+  /** It was received before. */
+  | "REPLAYED"
+  /** It is older than the window. */
+  | "TOO_OLD"
+  /** It was sent later than now. */
+  | "NOT_YET_SENT"
+  /** More messages arrived within the window than can be remembered; nothing more is taken before some grow old. */
+  | "REPLAY_MEMORY_FULL"
+  /** A key of one side has expired. */
+  | "KEY_EXPIRED";
+
+export class ChannelError extends Error {
+  override readonly name = "ChannelError";
+  readonly code: ChannelErrorCode;
+
+  constructor(code: ChannelErrorCode, message: string) {
     super(message);
     this.code = code;
   }

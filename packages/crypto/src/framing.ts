@@ -19,6 +19,29 @@ export function frame(...fields: readonly Uint8Array[]): Uint8Array<ArrayBuffer>
   return bytes;
 }
 
+/** The fields of a frame, when it holds exactly `count` of them and nothing else; the bytes are views of the input. */
+export function unframe(bytes: Uint8Array, count: number): Uint8Array[] | undefined {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const fields: Uint8Array[] = [];
+  let offset = 0;
+  for (let i = 0; i < count; i++) {
+    if (bytes.length - offset < 4) return undefined;
+    const length = view.getUint32(offset);
+    offset += 4;
+    if (bytes.length - offset < length) return undefined;
+    fields.push(bytes.subarray(offset, offset + length));
+    offset += length;
+  }
+  return offset === bytes.length ? fields : undefined;
+}
+
+/** `value`: whole, 0 to 2^53-1. Big-endian. */
+export function uint64(value: number): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(8);
+  new DataView(bytes.buffer).setBigUint64(0, BigInt(value));
+  return bytes;
+}
+
 export function uint32(value: number): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(4);
   new DataView(bytes.buffer).setUint32(0, value);

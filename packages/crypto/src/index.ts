@@ -1,7 +1,15 @@
 /** Keys, permits and the public key directory: the only room that imports a cryptographic library. */
 export { HYBRID_SUITE, SUITES, type Suite } from "./algorithms.ts";
+export { ReplayMemory, type ReplayMemoryOptions } from "./channel/replay-memory.ts";
+export {
+  type ReceiveOptions,
+  SecureChannel,
+  type SecureChannelOptions,
+  type SendOptions,
+} from "./channel/secure-channel.ts";
 export { paramsDigest, tokenIdOf } from "./digests.ts";
 export { PublicKeyDirectory } from "./directory/directory.ts";
+export type { KeyLookup } from "./directory/key-table.ts";
 export {
   type BuildOptions,
   buildSignedManifest,
@@ -19,6 +27,8 @@ export {
   unsignedManifestSourceV1,
 } from "./directory/source.ts";
 export {
+  ChannelError,
+  type ChannelErrorCode,
   CryptoError,
   type CryptoErrorCode,
   DirectoryError,
@@ -27,7 +37,8 @@ export {
   type TokenErrorCode,
 } from "./errors.ts";
 export { decodeKeyFile, encodeKeyFile } from "./keys/key-file.ts";
-export { type GenerateOptions, KavachKeyPair } from "./keys/key-pair.ts";
+export { type GenerateOptions, KavachKeyPair, type LoadOptions, type SaveOptions } from "./keys/key-pair.ts";
+export { KeyRing, type KeyRingOptions } from "./keys/key-ring.ts";
 export {
   bundleFromBytes,
   bundleFromJson,

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { instantMs, instantText } from "./instant.ts";
+import { instantMs, instantText, signedInstantText } from "./instant.ts";
 
 describe("instantMs", () => {
   it.each([
@@ -29,5 +29,19 @@ describe("instantMs", () => {
 
   it("reads back what instantText writes", () => {
     expect(instantMs(instantText(1_800_000_000_123))).toBe(1_800_000_000_123);
+  });
+});
+
+describe("signedInstantText", () => {
+  it.each([
+    ["2026-06-15T12:00:00Z", "2026-06-15T12:00:00+00:00"],
+    ["2026-06-15T12:00:00.5Z", "2026-06-15T12:00:00.500+00:00"],
+    ["2026-06-15T12:00:00.500000000+00:00", "2026-06-15T12:00:00.500+00:00"],
+    ["2026-06-15T17:30:00.123456+05:30", "2026-06-15T12:00:00.123456+00:00"],
+    ["2026-06-14T23:59:59.000000001-12:00", "2026-06-15T11:59:59.000000001+00:00"],
+    ["2026-06-15T12:00:00.1000001Z", "2026-06-15T12:00:00.100000100+00:00"],
+    ["1969-12-31T23:59:59.25Z", "1969-12-31T23:59:59.250+00:00"],
+  ])("spells %s as %s", (text, wanted) => {
+    expect(signedInstantText(text)).toBe(wanted);
   });
 });

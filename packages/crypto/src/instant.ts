@@ -20,3 +20,14 @@ export function instantMs(text: string): number {
 export function instantText(ms: number): string {
   return new Date(ms).toISOString().replace(".000Z", "Z");
 }
+
+/**
+ * The same instant in UTC as existing signers spell it in signed bytes: `+00:00` for the zone, and 0, 3, 6 or 9 fraction digits, the
+ * fewest that keep the value. Throws CryptoError `KEY_CORRUPT` when the text is no instant.
+ */
+export function signedInstantText(text: string): string {
+  const fraction = FORM.exec(text)?.[3]?.slice(1).padEnd(9, "0") ?? "";
+  const whole = new Date(Math.floor(instantMs(text) / 1000) * 1000).toISOString().slice(0, 19);
+  const kept = fraction.replace(/(000)+$/, "");
+  return `${whole}${kept === "" ? "" : `.${kept}`}+00:00`;
+}

@@ -13,7 +13,15 @@ import nodeCrypto, {
   verify as nodeVerify,
   randomFillSync,
 } from "node:crypto";
-import { AEAD, HKDF_BYTES_MAX, KEM, type KeyAlgorithm, ML_DSA_65, type SignatureAlgorithm } from "./algorithms.ts";
+import {
+  AEAD,
+  HKDF_BYTES_MAX,
+  HKDF_INFO_BYTES_MAX,
+  KEM,
+  type KeyAlgorithm,
+  ML_DSA_65,
+  type SignatureAlgorithm,
+} from "./algorithms.ts";
 import { CryptoError } from "./errors.ts";
 import { concat } from "./framing.ts";
 import type { AeadBox, Provider, PublicKey, ScryptCost, SecretKey } from "./provider.ts";
@@ -171,7 +179,9 @@ export const nativeProvider: Provider = {
   },
 
   hkdf(secret, salt, info, size) {
-    if (!(size >= 1 && size <= HKDF_BYTES_MAX)) throw new CryptoError("OPTION_INVALID", "HKDF: output too long");
+    if (!(size >= 1 && size <= HKDF_BYTES_MAX && info.length <= HKDF_INFO_BYTES_MAX)) {
+      throw new CryptoError("OPTION_INVALID", "HKDF: output or info out of bounds");
+    }
     return new Uint8Array(hkdfSync("sha256", secret, salt, info, size));
   },
 

@@ -3,7 +3,14 @@ import { chacha20poly1305 } from "@noble/ciphers/chacha.js";
 import { hkdf } from "@noble/hashes/hkdf.js";
 import { scryptAsync } from "@noble/hashes/scrypt.js";
 import { sha256 } from "@noble/hashes/sha2.js";
-import { AEAD, HKDF_BYTES_MAX, KEM, type KeyAlgorithm, type SignatureAlgorithm } from "./algorithms.ts";
+import {
+  AEAD,
+  HKDF_BYTES_MAX,
+  HKDF_INFO_BYTES_MAX,
+  KEM,
+  type KeyAlgorithm,
+  type SignatureAlgorithm,
+} from "./algorithms.ts";
 import { CryptoError } from "./errors.ts";
 import { concat } from "./framing.ts";
 import {
@@ -152,7 +159,9 @@ export const portableProvider: Provider = {
   },
 
   hkdf(secret, salt, info, size) {
-    if (!(size >= 1 && size <= HKDF_BYTES_MAX)) throw new CryptoError("OPTION_INVALID", "HKDF: output too long");
+    if (!(size >= 1 && size <= HKDF_BYTES_MAX && info.length <= HKDF_INFO_BYTES_MAX)) {
+      throw new CryptoError("OPTION_INVALID", "HKDF: output or info out of bounds");
+    }
     return new Uint8Array(hkdf(sha256, secret, salt, info, size));
   },
 

@@ -63,7 +63,7 @@ export interface Provider {
    * `KEY_CORRUPT` for one of a wrong length.
    */
   decapsulate(secretKey: SecretKey, ciphertext: Uint8Array): Uint8Array<ArrayBuffer>;
-  /** HKDF-SHA-256 (RFC 5869), 1 to 8160 bytes; otherwise throws CryptoError `OPTION_INVALID`. */
+  /** HKDF-SHA-256 (RFC 5869), 1 to 8160 bytes, `info` at most 1024; otherwise throws CryptoError `OPTION_INVALID`. */
   hkdf(secret: Uint8Array, salt: Uint8Array, info: Uint8Array, size: number): Uint8Array<ArrayBuffer>;
   /** ChaCha20-Poly1305 (RFC 8439, section 2.8): ciphertext and tag. Throws CryptoError `OPTION_INVALID` for a key or nonce of a wrong length. */
   encrypt(box: AeadBox, plaintext: Uint8Array): Uint8Array<ArrayBuffer>;

@@ -11,7 +11,7 @@ const BELOW: Readonly<Record<string, readonly string[]>> = {
   api: [],
   system: ["model"],
   engine: ["model"],
-  crypto: ["model", "api"],
+  crypto: ["model", "api", "system"],
   audit: ["model", "crypto", "system"],
   store: ["model"],
   "store-redis": ["model", "store"],

@@ -1,55 +1,10 @@
 /** Where verifiers find public keys. What it cannot vouch for it does not have. */
-import { SUITES } from "../algorithms.ts";
 import { CryptoError, DirectoryError } from "../errors.ts";
-import { checkedBundle, keyIdOf, type PublicKeyBundle, verifyingKeysOf } from "../keys/public-key-bundle.ts";
+import type { PublicKeyBundle } from "../keys/public-key-bundle.ts";
+import { type KeyLookup, type KeyTable, tableOf } from "./key-table.ts";
 import { type DirectorySource, type LoadedKeys, type SignedManifestSource, signedManifestSource } from "./source.ts";
 
-/** Bundles by their own id and by their v2 key id in every suite. */
-class KeyTable {
-  readonly #byId = new Map<string, PublicKeyBundle>();
-  readonly #byKeyId = new Map<string, PublicKeyBundle>();
-
-  /** Throws DirectoryError `Corrupt`. A bundle of the same id is replaced. */
-  insert(bundle: PublicKeyBundle): void {
-    const checked = checkedForDirectory(bundle);
-    this.remove(checked.id);
-    this.#byId.set(checked.id, checked);
-    for (const suite of SUITES) this.#byKeyId.set(keyIdOf(checked, suite), checked);
-  }
-
-  remove(id: string): boolean {
-    const bundle = this.#byId.get(id);
-    if (bundle === undefined) return false;
-    this.#byId.delete(id);
-    for (const suite of SUITES) {
-      const keyId = keyIdOf(bundle, suite);
-      // Another bundle may hold the same keys under another id.
-      if (this.#byKeyId.get(keyId) === bundle) this.#byKeyId.delete(keyId);
-    }
-    return true;
-  }
-
-  /** A computed id wins over a stated one: a bundle cannot call itself by another's key id. */
-  find(keyId: string): PublicKeyBundle | undefined {
-    return this.#byKeyId.get(keyId) ?? this.#byId.get(keyId);
-  }
-
-  bundles(): PublicKeyBundle[] {
-    return [...this.#byId.values()];
-  }
-}
-
-function checkedForDirectory(bundle: PublicKeyBundle): PublicKeyBundle {
-  try {
-    const checked = checkedBundle(bundle);
-    verifyingKeysOf(checked);
-    return checked;
-  } catch (cause) {
-    throw new DirectoryError("Corrupt", "a bundle in the directory is damaged", { cause });
-  }
-}
-
-export class PublicKeyDirectory {
+export class PublicKeyDirectory implements KeyLookup {
   #table: KeyTable;
   /** Undefined in memory. */
   readonly #source: DirectorySource | undefined;
@@ -132,10 +87,4 @@ export class PublicKeyDirectory {
     if (this.#source === undefined) return;
     throw new CryptoError("OPTION_INVALID", "only a directory in memory is changed key by key");
   }
-}
-
-function tableOf(bundles: Iterable<PublicKeyBundle>): KeyTable {
-  const table = new KeyTable();
-  for (const bundle of bundles) table.insert(bundle);
-  return table;
 }

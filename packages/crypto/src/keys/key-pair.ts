@@ -1,19 +1,36 @@
 /** A key pair: four secret seeds and their public keys. Secrets leave only through `toSecretBytes`. */
+import { readFile } from "node:fs/promises";
 import { type Clock, type RandomBytes, uuidFromRandom } from "@kavach/model";
+import { SYSTEM_CLOCK } from "@kavach/system";
 import { ED25519, type KeyAlgorithm, ML_DSA_65, ML_KEM_768, X25519 } from "../algorithms.ts";
 import { CryptoError } from "../errors.ts";
 import { concat, equalBytes, utf8 } from "../framing.ts";
 import { instantText } from "../instant.ts";
 import { provider, randomBytes, type SecretKey } from "../provider.ts";
+import { replaceFile } from "./disk.ts";
+import { decryptFile, encryptFile, isEncryptedFile } from "./encrypted-file.ts";
 import { decodeTagged, KEY_FORM_VERSION, keyFields } from "./key-json.ts";
 import { bundleFromJson, bundleToJson, expiresAtMsOf, type PublicKeyBundle } from "./public-key-bundle.ts";
 
 export interface GenerateOptions {
-  readonly clock: Clock;
+  /** Absent: this machine's. */
+  readonly clock?: Clock;
   /** Whole seconds, at least 1. Absent: the keys never expire. */
   readonly expiresInSeconds?: number;
   /** Absent: the operating system's. */
   readonly random?: RandomBytes;
+}
+
+export interface SaveOptions {
+  /** Encrypts the file. Absent: secrets lie in it as they are. */
+  readonly passphrase?: string;
+  /** Binary logarithm of scrypt's cost, 14 to 20. Default 17: 128 MiB and some half a second. */
+  readonly workFactor?: number;
+}
+
+export interface LoadOptions {
+  /** Demanded by an encrypted file, and refused for one that is not. */
+  readonly passphrase?: string;
 }
 
 interface Seeds {
@@ -29,18 +46,35 @@ export interface SigningKeys {
   readonly ed25519: SecretKey;
 }
 
+/** The keys of a pair that open what was sealed for it. */
+export interface OpeningKeys {
+  readonly mlKem: SecretKey;
+  readonly x25519: SecretKey;
+}
+
 const MAGIC = utf8("KVSK");
 const OPTIONS: ReadonlySet<string> = new Set(["clock", "expiresInSeconds", "random"]);
 
 /** Set by the class below: the one way to its signing keys, for this room only. Throws CryptoError `KEY_DISPOSED`. */
 export let signingKeysOf: (keyPair: KavachKeyPair) => SigningKeys;
+/** The same for the keys that open. */
+export let openingKeysOf: (keyPair: KavachKeyPair) => OpeningKeys;
 
 export class KavachKeyPair {
   readonly #bundle: PublicKeyBundle;
   #seeds: Seeds | undefined;
   #signing: SigningKeys | undefined;
+  #opening: OpeningKeys | undefined;
 
   static {
+    openingKeysOf = (keyPair) => {
+      const seeds = keyPair.#open();
+      keyPair.#opening ??= {
+        mlKem: provider.secretKey(ML_KEM_768, seeds.mlKem),
+        x25519: provider.secretKey(X25519, seeds.x25519),
+      };
+      return keyPair.#opening;
+    };
     signingKeysOf = (keyPair) => {
       const seeds = keyPair.#open();
       keyPair.#signing ??= {
@@ -57,8 +91,8 @@ export class KavachKeyPair {
   }
 
   /** Throws CryptoError `OPTION_INVALID`. */
-  static generate(options: GenerateOptions): KavachKeyPair {
-    const { clock, expiresInSeconds, random = randomBytes } = options;
+  static generate(options: GenerateOptions = {}): KavachKeyPair {
+    const { clock = SYSTEM_CLOCK, expiresInSeconds, random = randomBytes } = options;
     const unknown = Object.keys(options).find((name) => !OPTIONS.has(name));
     if (unknown !== undefined) throw new CryptoError("OPTION_INVALID", `unknown option ${unknown}`);
     if (expiresInSeconds !== undefined && !(Number.isSafeInteger(expiresInSeconds) && expiresInSeconds >= 1)) {
@@ -97,6 +131,52 @@ export class KavachKeyPair {
       }
     }
     return new KavachKeyPair(bundle, seeds);
+  }
+
+  /**
+   * Writes the pair to a file that its owner alone may read, whole or not at all. Rejects with CryptoError `OPTION_INVALID` or
+   * `KEY_DISPOSED`, and with whatever the file system says.
+   */
+  async saveToFile(path: string, options: SaveOptions = {}): Promise<void> {
+    const { passphrase, workFactor, ...unknown } = options;
+    expectNoOther(unknown);
+    const secret = this.toSecretBytes();
+    try {
+      const content = passphrase === undefined ? secret : await encryptFile(secret, passphrase, workFactor);
+      await replaceFile(path, content);
+    } finally {
+      secret.fill(0);
+    }
+  }
+
+  /** Reads what `saveToFile` wrote, here or in the Python package. Rejects as `open` does, and with whatever the file system says. */
+  static async loadFromFile(path: string, options: LoadOptions = {}): Promise<KavachKeyPair> {
+    const content = await readFile(path);
+    try {
+      return await KavachKeyPair.open(content, options);
+    } finally {
+      content.fill(0);
+    }
+  }
+
+  /**
+   * From the content of a key file, encrypted or not. Rejects with CryptoError `KEY_CORRUPT`, `PASSPHRASE_NEEDED`, `PASSPHRASE_WRONG`,
+   * and `OPTION_INVALID` when a passphrase is given for a file that is not encrypted: somebody takes it for safer than it is.
+   */
+  static async open(content: Uint8Array, options: LoadOptions = {}): Promise<KavachKeyPair> {
+    const { passphrase, ...unknown } = options;
+    expectNoOther(unknown);
+    if (!isEncryptedFile(content)) {
+      if (passphrase === undefined) return KavachKeyPair.fromSecretBytes(content);
+      throw new CryptoError("OPTION_INVALID", "a passphrase was given, but the key file is not encrypted");
+    }
+    if (passphrase === undefined) throw new CryptoError("PASSPHRASE_NEEDED", "the key file is encrypted");
+    const secret = await decryptFile(content, passphrase);
+    try {
+      return KavachKeyPair.fromSecretBytes(secret);
+    } finally {
+      secret.fill(0);
+    }
   }
 
   get id(): string {
@@ -148,6 +228,7 @@ export class KavachKeyPair {
     for (const seed of Object.values(this.#seeds ?? {}) as Uint8Array[]) seed.fill(0);
     this.#seeds = undefined;
     this.#signing = undefined;
+    this.#opening = undefined;
   }
 
   [Symbol.dispose](): void {
@@ -163,6 +244,11 @@ export class KavachKeyPair {
     if (this.#seeds === undefined) throw new CryptoError("KEY_DISPOSED", "the key pair was disposed of");
     return this.#seeds;
   }
+}
+
+function expectNoOther(unknown: object): void {
+  const name = Object.keys(unknown)[0];
+  if (name !== undefined) throw new CryptoError("OPTION_INVALID", `unknown option ${name}`);
 }
 
 function publicKeysOf(seeds: Seeds) {

@@ -3,6 +3,7 @@ import { type Clock, LIMITS } from "@kavach/model";
 import { DOMAINS, HYBRID_SUITE, isSuite, type Suite } from "../algorithms.ts";
 import { CryptoError } from "../errors.ts";
 import { type KavachKeyPair, signingKeysOf } from "../keys/key-pair.ts";
+import type { KeyRing } from "../keys/key-ring.ts";
 import { expiresAtMsOf, keyIdOf } from "../keys/public-key-bundle.ts";
 import { signWithSuite } from "../suite-signature.ts";
 import { encodeClaims, type PermitClaimsInit } from "./claims.ts";
@@ -10,7 +11,10 @@ import { treeOf } from "./merkle.ts";
 import { encodeHead, encodeToken, headBody } from "./token.ts";
 
 export interface PermitSignerOptions {
-  readonly keyPair: KavachKeyPair;
+  /** One key for good. Give this or `keyRing`. */
+  readonly keyPair?: KavachKeyPair;
+  /** Signs with whatever key is active when a permit arrives. */
+  readonly keyRing?: KeyRing;
   readonly clock: Clock;
   /** Default: hybrid. */
   readonly suite?: Suite;
@@ -23,22 +27,27 @@ export interface PermitSignerOptions {
   readonly batchWaitMs?: number;
 }
 
+/** The key that one permit is signed with. */
+interface SealingKey {
+  readonly keyPair: KavachKeyPair;
+  readonly keyId: string;
+}
+
 interface Waiting {
   readonly claims: Uint8Array;
+  readonly key: SealingKey;
   readonly resolve: (token: Uint8Array<ArrayBuffer>) => void;
   readonly reject: (error: unknown) => void;
 }
 
 /** One signature at a time, and one more beside it when the first takes too long. */
 const IN_FLIGHT_MAX = 2;
-const OPTIONS: ReadonlySet<string> = new Set(["keyPair", "clock", "suite", "batchMax", "batchWaitMs"]);
+const OPTIONS: ReadonlySet<string> = new Set(["keyPair", "keyRing", "clock", "suite", "batchMax", "batchWaitMs"]);
 
 export class PermitSigner {
-  readonly keyId: string;
   readonly suite: Suite;
-  /** When the key expires, Unix milliseconds; infinite where it never does. No permit may outlive it. */
-  readonly keyExpiresAtMs: number;
-  readonly #keyPair: KavachKeyPair;
+  readonly #activeKeyPair: () => KavachKeyPair;
+  #key: SealingKey;
   readonly #clock: Clock;
   readonly #batchMax: number;
   readonly #batchWaitMs: number;
@@ -50,21 +59,40 @@ export class PermitSigner {
 
   /** Throws CryptoError `OPTION_INVALID`, `KEY_DISPOSED` or `KEY_EXPIRED`. */
   constructor(options: PermitSignerOptions) {
-    const { keyPair, clock, suite = HYBRID_SUITE, batchMax = LIMITS.permitBatchMax, batchWaitMs = 5 } = options;
+    const {
+      keyPair,
+      keyRing,
+      clock,
+      suite = HYBRID_SUITE,
+      batchMax = LIMITS.permitBatchMax,
+      batchWaitMs = 5,
+    } = options;
     const unknown = Object.keys(options).find((name) => !OPTIONS.has(name));
     if (unknown !== undefined) throw new CryptoError("OPTION_INVALID", `unknown option ${unknown}`);
     if (!isSuite(suite)) throw new CryptoError("OPTION_INVALID", "unknown suite");
     expectWhole("batchMax", batchMax, LIMITS.permitBatchMax);
     expectWhole("batchWaitMs", batchWaitMs, 1000);
-    signingKeysOf(keyPair);
-    this.#keyPair = keyPair;
+    if ((keyPair === undefined) === (keyRing === undefined)) {
+      throw new CryptoError("OPTION_INVALID", "give keyPair or keyRing");
+    }
+    this.#activeKeyPair = () => keyPair ?? (keyRing as KeyRing).active;
     this.#clock = clock;
     this.suite = suite;
     this.#batchMax = batchMax;
     this.#batchWaitMs = batchWaitMs;
-    this.keyId = keyIdOf(keyPair.publicKeys(), suite);
-    this.keyExpiresAtMs = expiresAtMsOf(keyPair.publicKeys());
-    this.#expectLiveKey();
+    this.#key = sealingKeyOf(this.#activeKeyPair(), suite);
+    signingKeysOf(this.#key.keyPair);
+    this.#expectLiveKey(this.#key);
+  }
+
+  /** Of the key that signs now. */
+  get keyId(): string {
+    return this.#currentKey().keyId;
+  }
+
+  /** When the key that signs now expires, Unix milliseconds; infinite where it never does. No permit may outlive it. */
+  get keyExpiresAtMs(): number {
+    return expiresAtMsOf(this.#currentKey().keyPair.publicKeys());
   }
 
   /**
@@ -73,13 +101,14 @@ export class PermitSigner {
    */
   async seal(init: PermitClaimsInit): Promise<Uint8Array<ArrayBuffer>> {
     if (this.#closed) throw new CryptoError("SIGNER_CLOSED", "the signer is closed");
-    this.#expectLiveKey();
-    const claims = encodeClaims(init, this.suite, this.keyId);
-    if (init.expiresAtMs > this.keyExpiresAtMs) {
+    const key = this.#currentKey();
+    this.#expectLiveKey(key);
+    const claims = encodeClaims(init, this.suite, key.keyId);
+    if (init.expiresAtMs > expiresAtMsOf(key.keyPair.publicKeys())) {
       throw new CryptoError("KEY_EXPIRES_FIRST", "the permit would outlive its key");
     }
     return await new Promise((resolve, reject) => {
-      this.#queue.push({ claims, resolve, reject });
+      this.#queue.push({ claims, key, resolve, reject });
       this.#askForStart();
     });
   }
@@ -106,13 +135,26 @@ export class PermitSigner {
   /** Takes the next batch, unless `inFlightMax` signatures are already being made. */
   #start(inFlightMax: number): void {
     if (this.#queue.length > 0 && this.#batches.size < inFlightMax) {
-      const batch = this.#sealBatch(this.#queue.splice(0, this.#batchMax)).finally(() => {
+      const batch = this.#sealBatch(this.#takeBatch()).finally(() => {
         this.#batches.delete(batch);
         this.#start(1);
       });
       this.#batches.add(batch);
     }
     this.#watchWaiting();
+  }
+
+  /** A batch is signed with one key: the first permit of another key ends it. */
+  #takeBatch(): readonly Waiting[] {
+    const key = this.#queue[0]?.key;
+    const other = this.#queue.findIndex((waiting) => waiting.key !== key);
+    return this.#queue.splice(0, other < 0 ? this.#batchMax : Math.min(other, this.#batchMax));
+  }
+
+  #currentKey(): SealingKey {
+    const keyPair = this.#activeKeyPair();
+    if (keyPair !== this.#key.keyPair) this.#key = sealingKeyOf(keyPair, this.suite);
+    return this.#key;
   }
 
   #watchWaiting(): void {
@@ -130,11 +172,12 @@ export class PermitSigner {
   /** Settles every permit of the batch; never rejects. */
   async #sealBatch(batch: readonly Waiting[]): Promise<void> {
     try {
+      const { key } = batch[0] as Waiting;
       // The key may have expired while the batch waited.
-      this.#expectLiveKey();
+      this.#expectLiveKey(key);
       const { root, paths } = treeOf(batch.map(({ claims }) => claims));
-      const head = { suite: this.suite, keyId: this.keyId, size: batch.length, root };
-      const signature = await signWithSuite(this.suite, DOMAINS.permit, this.#keyPair, headBody(head));
+      const head = { suite: this.suite, keyId: key.keyId, size: batch.length, root };
+      const signature = await signWithSuite(this.suite, DOMAINS.permit, key.keyPair, headBody(head));
       const headBytes = encodeHead(head, signature);
       for (const [index, { claims, resolve }] of batch.entries()) {
         resolve(encodeToken(claims, index, paths[index] ?? [], headBytes));
@@ -148,11 +191,15 @@ export class PermitSigner {
     }
   }
 
-  #expectLiveKey(): void {
-    if (this.#keyPair.isExpired(this.#clock.nowMs()))
-      throw new CryptoError("KEY_EXPIRED", "the signing key has expired");
+  #expectLiveKey({ keyPair }: SealingKey): void {
+    if (keyPair.isExpired(this.#clock.nowMs())) throw new CryptoError("KEY_EXPIRED", "the signing key has expired");
   }
 }
+
+const sealingKeyOf = (keyPair: KavachKeyPair, suite: Suite): SealingKey => ({
+  keyPair,
+  keyId: keyIdOf(keyPair.publicKeys(), suite),
+});
 
 function expectWhole(name: string, value: number, max: number): void {
   if (Number.isSafeInteger(value) && value >= 1 && value <= max) return;

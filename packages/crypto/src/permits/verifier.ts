@@ -4,7 +4,7 @@ import { type Action, LIMITS } from "@kavach/model";
 import { LRUCache } from "lru-cache";
 import { DOMAINS, HYBRID_SUITE, isSuite, type Suite } from "../algorithms.ts";
 import { paramsDigest } from "../digests.ts";
-import type { PublicKeyDirectory } from "../directory/directory.ts";
+import type { KeyLookup } from "../directory/key-table.ts";
 import { CryptoError } from "../errors.ts";
 import { equalBytes } from "../framing.ts";
 import { expiresAtMsOf, type PublicKeyBundle, verifyingKeysOf } from "../keys/public-key-bundle.ts";
@@ -16,7 +16,8 @@ import { isIncluded } from "./merkle.ts";
 import { type DecodedToken, decodeToken, headBody, TOKEN_BYTES_MAX } from "./token.ts";
 
 export interface PermitVerifierOptions {
-  readonly directory: PublicKeyDirectory;
+  /** A PublicKeyDirectory, or a KeyRing where issuer and verifier are one. */
+  readonly directory: KeyLookup;
   /** The one suite that is accepted. Default: hybrid. */
   readonly suite?: Suite;
   /** How far the issuer's clock may differ, whole milliseconds, 0 to 60,000. Default 2000. */
@@ -53,7 +54,7 @@ const OPTIONS: ReadonlySet<string> = new Set(["directory", "suite", "skewMs", "v
 
 export class PermitVerifier {
   readonly suite: Suite;
-  readonly #directory: PublicKeyDirectory;
+  readonly #directory: KeyLookup;
   readonly #skewMs: number;
   readonly #verifiedHeads: LRUCache<string, true>;
   /** Heads being verified now, so that a batch which arrives at once is verified once. */

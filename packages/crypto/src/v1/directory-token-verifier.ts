@@ -1,14 +1,16 @@
 /** Verifies permits of format 1 by the keys of a directory. It does not look at the token's times: its caller must. */
 import type { Clock } from "@kavach/model";
+import { SYSTEM_CLOCK } from "@kavach/system";
 import { HYBRID_SUITE, type Suite } from "../algorithms.ts";
-import type { PublicKeyDirectory } from "../directory/directory.ts";
+import type { KeyLookup } from "../directory/key-table.ts";
 import { CryptoError, TokenError } from "../errors.ts";
 import { expiresAtMsOf, verifyingKeysOf } from "../keys/public-key-bundle.ts";
 import { decodeEnvelope, expectAlgorithm, verifyEnvelope } from "./envelope.ts";
 import type { PermitToken } from "./permit-token.ts";
 
 export interface DirectoryTokenVerifierOptions {
-  readonly clock: Clock;
+  /** Absent: this machine's. */
+  readonly clock?: Clock;
   /** Demands both signatures; otherwise takes envelopes of ML-DSA-65 alone, and those only. Default true. */
   readonly hybrid?: boolean;
   /** Refuses bundles that have expired. Default true. */
@@ -18,14 +20,14 @@ export interface DirectoryTokenVerifierOptions {
 const OPTIONS: ReadonlySet<string> = new Set(["clock", "hybrid", "enforceExpiry"]);
 
 export class DirectoryTokenVerifier {
-  readonly #directory: PublicKeyDirectory;
+  readonly #directory: KeyLookup;
   readonly #suite: Suite;
   readonly #clock: Clock;
   readonly #enforceExpiry: boolean;
 
   /** Throws CryptoError `OPTION_INVALID`. */
-  constructor(directory: PublicKeyDirectory, options: DirectoryTokenVerifierOptions) {
-    const { clock, hybrid = true, enforceExpiry = true } = options;
+  constructor(directory: KeyLookup, options: DirectoryTokenVerifierOptions = {}) {
+    const { clock = SYSTEM_CLOCK, hybrid = true, enforceExpiry = true } = options;
     const unknown = Object.keys(options).find((name) => !OPTIONS.has(name));
     if (unknown !== undefined) throw new CryptoError("OPTION_INVALID", `unknown option ${unknown}`);
     this.#directory = directory;

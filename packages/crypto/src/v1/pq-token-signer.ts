@@ -1,5 +1,6 @@
 /** Signs and verifies permits of format 1. What that format does not bind is said at `PermitToken`; prefer `PermitSigner`. */
 import type { Clock } from "@kavach/model";
+import { SYSTEM_CLOCK } from "@kavach/system";
 import { ED25519, HYBRID_SUITE, ML_DSA_65, SUITE_HAS_ED25519, type Suite } from "../algorithms.ts";
 import { CryptoError } from "../errors.ts";
 import { KavachKeyPair, signingKeysOf } from "../keys/key-pair.ts";
@@ -31,6 +32,11 @@ export interface HybridKeys extends PqOnlyKeys {
   readonly ed25519VerifyingKey: Uint8Array;
 }
 
+interface ClockOption {
+  /** Absent: this machine's. */
+  readonly clock?: Clock;
+}
+
 export class PqTokenSigner {
   readonly keyId: string;
   readonly #suite: Suite;
@@ -45,20 +51,20 @@ export class PqTokenSigner {
     this.#secrets = secrets;
   }
 
-  static generateHybrid(options: { readonly clock: Clock }): PqTokenSigner {
-    return PqTokenSigner.fromKeypairHybrid(KavachKeyPair.generate({ clock: options.clock }), options);
+  static generateHybrid(options: ClockOption = {}): PqTokenSigner {
+    return PqTokenSigner.fromKeypairHybrid(KavachKeyPair.generate(options), options);
   }
 
-  static generatePqOnly(options: { readonly clock: Clock }): PqTokenSigner {
-    return PqTokenSigner.fromKeypairPqOnly(KavachKeyPair.generate({ clock: options.clock }), options);
+  static generatePqOnly(options: ClockOption = {}): PqTokenSigner {
+    return PqTokenSigner.fromKeypairPqOnly(KavachKeyPair.generate(options), options);
   }
 
-  static fromKeypairHybrid(keyPair: KavachKeyPair, options: { readonly clock: Clock }): PqTokenSigner {
-    return PqTokenSigner.#fromKeyPair(keyPair, HYBRID_SUITE, options.clock);
+  static fromKeypairHybrid(keyPair: KavachKeyPair, options: ClockOption = {}): PqTokenSigner {
+    return PqTokenSigner.#fromKeyPair(keyPair, HYBRID_SUITE, options.clock ?? SYSTEM_CLOCK);
   }
 
-  static fromKeypairPqOnly(keyPair: KavachKeyPair, options: { readonly clock: Clock }): PqTokenSigner {
-    return PqTokenSigner.#fromKeyPair(keyPair, "ml-dsa-65", options.clock);
+  static fromKeypairPqOnly(keyPair: KavachKeyPair, options: ClockOption = {}): PqTokenSigner {
+    return PqTokenSigner.#fromKeyPair(keyPair, "ml-dsa-65", options.clock ?? SYSTEM_CLOCK);
   }
 
   /** Throws CryptoError `KEY_CORRUPT`. */

@@ -1,0 +1,101 @@
+import { describe, expect, it } from "vitest";
+import { claimsOf, clockAt, expectationOf, generate, NOW_MS } from "../permits/permit-fixture.ts";
+import { PermitSigner } from "../permits/signer.ts";
+import { PermitVerifier } from "../permits/verifier.ts";
+import { KeyRing } from "./key-ring.ts";
+import { keyIdOf } from "./public-key-bundle.ts";
+
+const code = (wanted: string) => expect.objectContaining({ code: wanted });
+const GRACE_MS = 304_000;
+
+function ringOf() {
+  const [first, second, third] = [generate(), generate(), generate()];
+  const clock = clockAt(NOW_MS);
+  return { first, second, third, clock, ring: new KeyRing({ active: first, clock }) };
+}
+const live = (nowMs: number) => claimsOf({ issuedAtMs: nowMs, notBeforeMs: nowMs, expiresAtMs: nowMs + 300_000 });
+
+describe("KeyRing", () => {
+  it("signs with one key, and verifies with an older one until every permit it signed has expired", async () => {
+    const { first, second, clock, ring } = ringOf();
+    const signer = new PermitSigner({ keyRing: ring, clock });
+    const verifier = new PermitVerifier({ directory: ring });
+    const verify = (token: Uint8Array, nowMs: number) => verifier.verify(token, expectationOf({ nowMs }));
+    const keyId = (keyPair: typeof first) => keyIdOf(keyPair.publicKeys(), "ml-dsa-65+ed25519");
+    const before = await signer.seal(live(NOW_MS));
+    expect(signer.keyId).toBe(keyId(first));
+    expect(ring.rotate(second)).toBe(first);
+    expect([signer.keyId, ring.active]).toEqual([keyId(second), second]);
+    const after = await signer.seal(live(NOW_MS));
+    expect(await verify(after, NOW_MS)).toMatchObject({ kind: "valid", claims: { keyId: keyId(second) } });
+    clock.ms = NOW_MS + 301_999;
+    expect(await verify(before, clock.ms)).toMatchObject({ kind: "valid", claims: { keyId: keyId(first) } });
+    expect(await verify(before, NOW_MS + 302_000)).toMatchObject({ failure: "EXPIRED" });
+    clock.ms = NOW_MS + GRACE_MS - 1;
+    expect(ring.bundles().map(({ id }) => id)).toEqual([second.id, first.id]);
+    clock.ms = NOW_MS + GRACE_MS;
+    expect(ring.bundles().map(({ id }) => id)).toEqual([second.id]);
+    expect(await verify(before, NOW_MS)).toMatchObject({ failure: "KEY_UNKNOWN" });
+  });
+
+  it("loses no permit that waits while the key changes, and mixes no keys in one batch", async () => {
+    const { second, third, clock, ring } = ringOf();
+    const signer = new PermitSigner({ keyRing: ring, clock });
+    const verifier = new PermitVerifier({ directory: ring });
+    const sealing: Promise<Uint8Array>[] = [];
+    const seal = (from: number) => {
+      for (let i = from; i < from + 20; i++) sealing.push(signer.seal(claimsOf({}, i)));
+    };
+    seal(0);
+    ring.rotate(second);
+    seal(20);
+    ring.rotate(third);
+    seal(40);
+    for (const token of await Promise.all(sealing)) {
+      expect(await verifier.verify(token, expectationOf())).toMatchObject({ kind: "valid" });
+    }
+    await signer.close();
+  });
+
+  it("takes no key that it has, that has expired, or that was disposed of, and then stays as it was", () => {
+    const { first, second, third, clock, ring } = ringOf();
+    ring.rotate(second);
+    const disposed = generate();
+    disposed.dispose();
+    const brief = generate(1);
+    clock.ms = NOW_MS + 1000;
+    for (const [key, wanted] of [
+      [first, "OPTION_INVALID"],
+      [second, "OPTION_INVALID"],
+      [brief, "KEY_EXPIRED"],
+      [disposed, "KEY_DISPOSED"],
+    ] as const) {
+      expect(() => ring.rotate(key)).toThrow(code(wanted));
+    }
+    expect(ring.bundles().map(({ id }) => id)).toEqual([second.id, first.id]);
+    ring.rotate(third);
+    expect(ring.bundles()).toHaveLength(3);
+  });
+
+  it("finds keys by both names, and no others", async () => {
+    const { first, second, ring } = ringOf();
+    ring.rotate(second);
+    for (const bundle of [first.publicKeys(), second.publicKeys()]) {
+      for (const id of [bundle.id, keyIdOf(bundle, "ml-dsa-65")]) expect(await ring.fetch(id)).toEqual(bundle);
+    }
+    await expect(ring.fetch("other")).rejects.toEqual(code("NotFound"));
+  });
+
+  it.each([{ graceMs: GRACE_MS - 1 }, { graceMs: Number.NaN }, { older: [] }])("refuses option %o", (option) => {
+    expect(() => new KeyRing({ active: generate(), clock: clockAt(NOW_MS), ...(option as object) })).toThrow(
+      code("OPTION_INVALID"),
+    );
+  });
+
+  it("or a single key is what a PermitSigner signs with, not both", () => {
+    const { first, clock, ring } = ringOf();
+    for (const option of [{}, { keyPair: first, keyRing: ring }]) {
+      expect(() => new PermitSigner({ clock, ...option })).toThrow(code("OPTION_INVALID"));
+    }
+  });
+});
