@@ -24,6 +24,7 @@ beforeAll(async () => {
 
 test.for(["on", "off"])(
   "every case of the public suite passes with the fast path %s",
+  { timeout: 600_000 },
   async (fastPath) => {
     const known = KNOWN_FAILING.flatMap(({ pattern }) => ["--known-failing", pattern]);
     const server = [process.execPath, "test/conformance/server.ts", fastPath];
@@ -35,7 +36,6 @@ test.for(["on", "off"])(
     expect(cases, output).toBeGreaterThanOrEqual(CASES_MIN);
     console.log(`conformance, fast path ${fastPath}: ${cases} cases; ${KNOWN_FAILING.length} known to fail`);
   },
-  600_000,
 );
 
 async function run(command: string, args: readonly string[]): Promise<{ code: number; output: string }> {

@@ -1,4 +1,5 @@
 /** Rules of the contract become violations with the caller's own field paths, and what is not the caller's stays inside. */
+import { readdirSync, readFileSync } from "node:fs";
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { EvaluateBatchRequestSchema, EvaluateRequestSchema, PrincipalKind } from "@kavach/api";
@@ -6,7 +7,7 @@ import { Bug, InputError, UnavailableError } from "@kavach/model";
 import { expect, test } from "vitest";
 import { serveLimits } from "./limits.ts";
 import { publicError } from "./public-error.ts";
-import { validated } from "./validated.ts";
+import { matches, validated } from "./validated.ts";
 
 const good = {
   context: {
@@ -33,6 +34,19 @@ test("a good request passes, a bad one names its field", () => {
   expect(violations(() => validated(EvaluateRequestSchema, empty))).toEqual(["context.principal.id"]);
   const batch = create(EvaluateBatchRequestSchema, { items: [good, { ...good, realm: "x".repeat(300) }] });
   expect(violations(() => validated(EvaluateBatchRequestSchema, batch))).toEqual(["items[1].realm"]);
+});
+
+test("every pattern of the contract is of the form that cannot explode, and no other is taken", () => {
+  const folder = new URL("../../../proto/kavach/v1/", import.meta.url);
+  const texts = readdirSync(folder).map((name) => readFileSync(new URL(name, folder), "utf8"));
+  const patterns = texts.flatMap((text) =>
+    [...text.matchAll(/pattern\s*[:=]\s*("(?:[^"\\]|\\.)*")/g)].map(([, quoted]) => JSON.parse(quoted!) as string),
+  );
+  expect(patterns.length).toBeGreaterThan(0);
+  for (const pattern of patterns) expect(matches(pattern, "alice"), pattern).toBe(true);
+  expect(matches("^\\P{Cc}*$", "a\u0000b")).toBe(false);
+  expect(matches("^\\P{Cc}*$", "ab\n")).toBe(false);
+  expect(() => matches("^(a+)+$", "a")).toThrow(Bug);
 });
 
 test.for([
