@@ -84,7 +84,10 @@ describe("order", () => {
     index.merge({ head: rev(3, 0), floors: [{ realm: "", revision: rev(3, 0), recordedAtMs: 0 }], marks: [] });
     expect(index.isRevoked(who({ realm: "any", ...born(rev(2, 99)) }))).toBe(true);
     expect(index.isRevoked(who({ realm: "any", ...born(rev(3, 0)) }))).toBe(false);
-    expect(index.isRevoked(who({ realm: "any", ...inline(60_000) }))).toBe(false);
+    // A session whose start nobody said counts as started at 0.
+    for (const startedAtMs of [0, 1, 60_000])
+      expect(index.isRevoked(who({ realm: "any", ...inline(startedAtMs) }))).toBe(false);
+    expect(index.isRevoked(who({ realm: "any", ...inline(Number.NaN) }))).toBe(true);
   });
 
   it("never lowers a mark or what is applied", () => {
