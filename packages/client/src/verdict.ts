@@ -25,7 +25,7 @@ export function readVerdict(response: EvaluateResponse, actionName: string): Ver
   const answer = readAnswer(response.verdict, "");
   switch (answer.kind) {
     case "permit":
-      return new PermitVerdict(facts, answer, actionName);
+      return new PermitVerdict(facts, { ...answer, token: answer.permit }, actionName);
     case "refuse": {
       const wait = retryAfter !== undefined && { retryAfterMs: durationFromWire(retryAfter, "retry_after") };
       return new RefuseVerdict(facts, { ...answer, ...wait });

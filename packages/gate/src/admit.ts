@@ -136,7 +136,8 @@ function storeUnavailable(frame: Frame): RefuseFinding {
   return { kind: "refuse", code: "POLICY_DENIED", evaluator: "policy", reason: "rate-limit backend unavailable" };
 }
 
-function factsOf(session: StoredSession): Session {
+/** A kept session, as the engine knows sessions. */
+export function factsOf(session: StoredSession): Session {
   return {
     id: session.id,
     startedAtMs: session.startedAtMs,

@@ -7,6 +7,7 @@ import { type Admitted, admit } from "./admit.ts";
 import type { Decision, DecisionRequest, SingleUse } from "./decision.ts";
 import { GateError } from "./errors.ts";
 import { type CustomEvaluator, runEvaluators } from "./evaluators.ts";
+import { type DecisionExplanation, explainDecision } from "./explanation.ts";
 import { type Frame, openFrame, sessionTarget } from "./frame.ts";
 import type { RevocationView } from "./freshness.ts";
 import type { Outbox } from "./outbox.ts";
@@ -55,8 +56,17 @@ export class Conductor {
 
   /** Decides. A refusal is a value; rejects only with InputError or GateError, for calls that cannot be decided. */
   async evaluate(request: DecisionRequest): Promise<Decision> {
-    const ran = this.#run(request);
-    return (ran instanceof Promise ? await ran : ran).decision;
+    return await this.decideSoon(request);
+  }
+
+  /** The same, answered at once where nothing has to be waited for; throws what `evaluate` rejects with. */
+  decideSoon(request: DecisionRequest): Soon<Decision> {
+    return after(this.#run(request), ({ decision }) => decision);
+  }
+
+  /** Why it would decide as it would. Charges nothing, mints nothing, records nothing. */
+  async explain(request: DecisionRequest): Promise<DecisionExplanation> {
+    return await explainDecision(this.#parts, request);
   }
 
   /** Decides independently of each other; answers in order. Each permit is looked at once more when the last answer is there. */

@@ -1,4 +1,7 @@
-/** Revocations of a gate whose log lives in the same process: every record is applied before its append returns, so it is always fresh. */
+/**
+ * Revocations of a gate whose log lives in the same process: its own records are applied before their append returns, those of others
+ * that share the log before anything else can run, so it is always fresh.
+ */
 
 import type { Clock } from "@kavach/model";
 import {
@@ -19,17 +22,30 @@ export class EmbeddedView implements RevocationView {
   readonly #index = new RevocationIndex();
   readonly #clock: Clock;
 
-  private constructor(log: RevocationLog, clock: Clock) {
+  #stopWatching: () => void = () => undefined;
+
+  /** Knows nothing before `start` has resolved. */
+  constructor(log: RevocationLog, clock: Clock) {
     this.#log = log;
     this.#clock = clock;
   }
 
-  /** Opens the log and reads what it holds. */
   static async open(log: RevocationLog, clock: Clock): Promise<EmbeddedView> {
-    await log.open(ZERO_REVISION);
     const view = new EmbeddedView(log, clock);
-    await view.#catchUp();
+    await view.start();
     return view;
+  }
+
+  /** Opens the log, reads what it holds, and follows it. */
+  async start(): Promise<void> {
+    await this.#log.open(ZERO_REVISION);
+    await this.#catchUp();
+    // A log in memory does not fail to answer; should one, its next record is a reason to read again.
+    this.#stopWatching = this.#log.watch(() => void this.#catchUp().catch(() => undefined));
+  }
+
+  close(): void {
+    this.#stopWatching();
   }
 
   get applied(): Revision {

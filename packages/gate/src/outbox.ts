@@ -16,8 +16,8 @@ interface Pending {
 
 export interface OutboxOptions {
   readonly publish: Publish;
-  /** How long a verdict waits for the log, milliseconds. */
-  readonly waitMs: number;
+  /** How long a verdict waits for the log, milliseconds. Absent: until it has answered, as a log in the same process does at once. */
+  readonly waitMs?: number;
   /** Time between two rounds of retries, milliseconds. */
   readonly retryMs: number;
   /** Told about every failed try. */
@@ -52,8 +52,10 @@ export class Outbox {
         return false;
       },
     );
+    const { waitMs } = this.#options;
+    if (waitMs === undefined) return (await sent) ? "published" : "local_only";
     const { promise: late, resolve } = Promise.withResolvers<false>();
-    const timer = setTimeout(resolve, this.#options.waitMs, false);
+    const timer = setTimeout(resolve, waitMs, false);
     try {
       return (await Promise.race([sent, late])) ? "published" : "local_only";
     } finally {

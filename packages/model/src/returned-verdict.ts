@@ -28,6 +28,12 @@ export interface PermitAnswer {
   readonly expiresAtMs: number;
 }
 
+/** A permit as it was issued. */
+export interface IssuedFacts extends Omit<PermitAnswer, "kind" | "permit"> {
+  readonly token: Uint8Array;
+  readonly signature?: Uint8Array | undefined;
+}
+
 export interface RefuseAnswer {
   readonly kind: "refuse";
   readonly code: RefuseCode;
@@ -106,19 +112,13 @@ function withoutBytes(verdict: ObservedVerdict): object {
 }
 
 export class PermitVerdict extends AnyVerdict implements PermitAnswer {
-  readonly #permit: Omit<PermitAnswer, "kind">;
+  readonly #issued: IssuedFacts;
   readonly #actionName: string;
-  readonly #signature: Uint8Array | undefined;
 
-  constructor(
-    facts: DecisionFacts,
-    permit: Omit<PermitAnswer, "kind"> & { readonly signature?: Uint8Array | undefined },
-    actionName: string,
-  ) {
+  constructor(facts: DecisionFacts, issued: IssuedFacts, actionName: string) {
     super(facts);
-    this.#permit = permit;
+    this.#issued = issued;
     this.#actionName = actionName;
-    this.#signature = permit.signature;
   }
 
   get kind(): "permit" {
@@ -134,20 +134,20 @@ export class PermitVerdict extends AnyVerdict implements PermitAnswer {
     return false;
   }
   get permit(): Uint8Array {
-    return this.#permit.permit;
+    return this.#issued.token;
   }
   get tokenId(): string {
-    return this.#permit.tokenId;
+    return this.#issued.tokenId;
   }
   get issuedAtMs(): number {
-    return this.#permit.issuedAtMs;
+    return this.#issued.issuedAtMs;
   }
   get expiresAtMs(): number {
-    return this.#permit.expiresAtMs;
+    return this.#issued.expiresAtMs;
   }
   /** The envelope of format 1; undefined where the gate signs another format, or nothing. */
   get signature(): Uint8Array | undefined {
-    return this.#signature;
+    return this.#issued.signature;
   }
   get permitToken(): PermitTokenView {
     return {
@@ -156,7 +156,7 @@ export class PermitVerdict extends AnyVerdict implements PermitAnswer {
       issuedAt: Math.floor(this.issuedAtMs / 1000),
       expiresAt: Math.floor(this.expiresAtMs / 1000),
       actionName: this.#actionName,
-      signature: this.#signature,
+      signature: this.signature,
     };
   }
   get code(): undefined {

@@ -7,7 +7,13 @@ import { publicError } from "@kavach/serve";
 const CODES = {
   REVISION_NOT_REACHED: Code.FailedPrecondition,
   SESSION_NOT_FOUND: Code.NotFound,
-  OPTION_INVALID: Code.Internal,
+  CLOCK_INVALID: Code.Internal,
+  CLOSED: Code.Unavailable,
+  // Of guarded functions, which a node has none of.
+  CALLER_MISSING: Code.Internal,
+  ACTION_CHANGED: Code.Internal,
+  PERMIT_EXPIRED: Code.Internal,
+  ALREADY_EXECUTED: Code.Internal,
 } as const;
 
 export function doorError(error: unknown): ConnectError {

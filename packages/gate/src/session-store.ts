@@ -1,0 +1,44 @@
+/** Sessions in this process's own memory, for gates that share them. */
+import type { Clock } from "@kavach/model";
+import {
+  type AdmitRequest,
+  type AdmitResult,
+  MemoryStore,
+  type OpenSessionRequest,
+  type SessionStore,
+  type StoredSession,
+} from "@kavach/store";
+import { SYSTEM_CLOCK } from "@kavach/system";
+
+export class InMemorySessionStore implements SessionStore {
+  readonly #store: MemoryStore;
+
+  /** `clock`: this machine's, unless a test brings its own. */
+  constructor({ clock = SYSTEM_CLOCK }: { readonly clock?: Clock } = {}) {
+    this.#store = new MemoryStore(clock);
+  }
+
+  async admit(request: AdmitRequest): Promise<AdmitResult> {
+    return await this.#store.admit(request);
+  }
+
+  async openSession(request: OpenSessionRequest): Promise<StoredSession> {
+    return await this.#store.openSession(request);
+  }
+
+  async getSession(realm: string, principalId: string, sessionId: string): Promise<StoredSession | undefined> {
+    return await this.#store.getSession(realm, principalId, sessionId);
+  }
+
+  async listSessions(realm: string, principalId: string): Promise<readonly StoredSession[]> {
+    return await this.#store.listSessions(realm, principalId);
+  }
+
+  async closeSession(realm: string, principalId: string, sessionId: string): Promise<boolean> {
+    return await this.#store.closeSession(realm, principalId, sessionId);
+  }
+
+  async ping(): Promise<void> {}
+
+  async close(): Promise<void> {}
+}
