@@ -38,6 +38,8 @@ export interface PolicySet {
   readonly index: PolicyIndex;
   /** The longest window of any rate limit in it, milliseconds; 0 without one. Counted calls must be kept as long. */
   readonly longestWindowMs: number;
+  /** Every rate limit in it. */
+  readonly limits: readonly RateLimit[];
   /** True when an evaluation of this action counts as an attempt, whatever comes of it. */
   countsAttempt(context: ActionContext): boolean;
 }
@@ -46,12 +48,14 @@ export interface PolicySet {
 export function loadPolicySet(source: PolicySource, sha256: Sha256): PolicySet {
   const policies = readPolicies(source).policies.toSorted((a, b) => a.priority - b.priority);
   const compiled = policies.map(compilePolicy);
+  const limits = compiled.flatMap((policy) => policy.limits);
   const canonical = canonicalJson({ policies: policies.map(normalised) });
   return Object.freeze({
     digest: hex(sha256(new TextEncoder().encode(canonical))),
     policies: Object.freeze(compiled),
     index: new PolicyIndex(policies.map((policy) => policy.conditions)),
-    longestWindowMs: longestWindowMs(compiled),
+    longestWindowMs: longestWindowMs(limits),
+    limits: Object.freeze(limits),
     countsAttempt: attemptCounter(compiled),
   });
 }
@@ -130,8 +134,6 @@ function hex(bytes: Uint8Array): string {
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-function longestWindowMs(policies: readonly CompiledPolicy[]): number {
-  let longest = 0;
-  for (const { limits } of policies) for (const { windowMs } of limits) longest = Math.max(longest, windowMs);
-  return longest;
+function longestWindowMs(limits: readonly RateLimit[]): number {
+  return limits.reduce((longest, { windowMs }) => Math.max(longest, windowMs), 0);
 }

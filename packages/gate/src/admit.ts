@@ -1,5 +1,5 @@
 /** The only step of a decision that waits for the network: one call to the store, or none. */
-import type { Facts, Plan } from "@kavach/engine";
+import type { Facts, Plan, PolicySet } from "@kavach/engine";
 import {
   type Finding,
   InputError,
@@ -8,7 +8,7 @@ import {
   UnavailableError,
   uuidToBytes,
 } from "@kavach/model";
-import type { AdmitRequest, AdmitResult, StoredSession } from "@kavach/store";
+import { type AdmitRequest, type AdmitResult, STORE_BOUNDS, type StoredSession } from "@kavach/store";
 import type { GateParts } from "./conductor.ts";
 import type { Frame } from "./frame.ts";
 import { revokedFinding, sessionInvalid } from "./revoked.ts";
@@ -86,7 +86,10 @@ function admitRequest(parts: GateParts, frame: Frame, planned: Candidates | unde
     memory: frame.times,
     rememberMs: parts.permitTtlMs + REMEMBER_SKEW_MS,
     // Another policy may look further back than those that this call met.
-    ...(frame.set.longestWindowMs > 0 && { retainMs: frame.set.longestWindowMs }),
+    ...(frame.set.longestWindowMs > 0 && {
+      retainMs: frame.set.longestWindowMs,
+      largeWindowsMs: largeWindowsOf(frame.set),
+    }),
     ...(frame.stored &&
       mode !== "inline" && {
         session: {
@@ -99,6 +102,19 @@ function admitRequest(parts: GateParts, frame: Frame, planned: Candidates | unde
       }),
   };
 }
+
+/** Windows that are counted in parts: the store counts in them from the first call on, whichever policy it met. Once a set. */
+function largeWindowsOf(set: PolicySet): readonly number[] {
+  let windows = largeWindows.get(set);
+  if (windows === undefined) {
+    const large = set.limits.filter(({ max }) => max > STORE_BOUNDS.logEntriesMax);
+    windows = [...new Set(large.map(({ windowMs }) => windowMs))];
+    largeWindows.set(set, windows);
+  }
+  return windows;
+}
+
+const largeWindows = new WeakMap<PolicySet, readonly number[]>();
 
 /** Takes the store's answer about the session into the frame, or says why it does not stand. */
 async function readSession(parts: GateParts, frame: Frame, result: AdmitResult): Promise<RefuseFinding | undefined> {
