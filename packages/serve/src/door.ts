@@ -63,16 +63,18 @@ function retiring(request: StreamRequest): { input: StreamRequest["message"]; en
 
 async function* untilRetired<T>(messages: AsyncIterable<T>, retired: AbortSignal, onCut: () => void): AsyncIterable<T> {
   const iterator = messages[Symbol.asyncIterator]();
-  const gone = Promise.withResolvers<undefined>();
-  const leave = () => gone.resolve(undefined);
+  // One waiter at a time. Racing every message against one promise of the stream's length would keep every race.
+  let cut = () => {};
+  const leave = () => cut();
   retired.addEventListener("abort", leave, { once: true });
-  if (retired.aborted) leave();
   try {
     for (;;) {
-      const next = iterator.next();
-      const result = await Promise.race([next, gone.promise]);
+      const result = await new Promise<IteratorResult<T> | undefined>((resolve, reject) => {
+        cut = () => resolve(undefined);
+        if (retired.aborted) cut();
+        else iterator.next().then(resolve, reject);
+      });
       if (result === undefined) {
-        next.catch(() => {});
         onCut();
         return;
       }

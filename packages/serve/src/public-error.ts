@@ -43,5 +43,5 @@ function badRequest(violations: readonly FieldViolation[], cause: InputError): C
 
 /** Field paths can carry a caller's own map keys, so their length is the caller's. */
 function clipped(text: string, length = 128): string {
-  return text.length <= length ? text : `${text.slice(0, length).toWellFormed()}…`;
+  return text.length <= length ? text.toWellFormed() : `${text.slice(0, length).toWellFormed()}…`;
 }
