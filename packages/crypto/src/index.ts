@@ -1,4 +1,6 @@
 /** Keys, permits and the public key directory: the only room that imports a cryptographic library. */
+
+export type { PermitClaims } from "@kavach/api";
 export { HYBRID_SUITE, SUITES, type Suite } from "./algorithms.ts";
 export { ReplayMemory, type ReplayMemoryOptions } from "./channel/replay-memory.ts";
 export {
@@ -17,10 +19,14 @@ export {
   type OpenOptions,
   openSignedManifest,
 } from "./directory/manifest.ts";
+export type { DirectoryOptions, HttpOptions, RootOfOne, RootOfTwo, SignedFileOptions } from "./directory/options.ts";
+export { seenVersionFile } from "./directory/seen-version.ts";
 export {
   type DirectorySource,
   type LoadedKeys,
   type ReadBytes,
+  type SeenManifest,
+  type SeenVersion,
   type SignedManifestSource,
   signedManifestSource,
   signedManifestSourceV1,
@@ -60,7 +66,6 @@ export {
 export { randomBytes, sha256 } from "./provider.ts";
 export { DirectoryTokenVerifier, type DirectoryTokenVerifierOptions } from "./v1/directory-token-verifier.ts";
 export {
-  buildSignedManifestV1,
   buildUnsignedManifestV1,
   parseSignedManifestV1,
   parseUnsignedManifestV1,

@@ -1,6 +1,5 @@
 /** Checks permits for callers: verification against what is about to be done, and redemption, once in the whole cluster. */
-import type { PermitClaims } from "@kavach/api";
-import type { PermitFailureCode, PermitVerifier } from "@kavach/crypto";
+import type { PermitClaims, PermitFailureCode, PermitVerifier } from "@kavach/crypto";
 import type { Action, Clock, RevocationSubject } from "@kavach/model";
 import type { Store } from "@kavach/store";
 import type { RevocationView } from "./freshness.ts";
