@@ -2,6 +2,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { policyJsonSchema } from "@kavach/engine";
+import { caseJsonSchema } from "./case-schema.ts";
 
 const out = process.argv[2] ?? new URL("../..", import.meta.url).pathname;
 
@@ -12,3 +13,4 @@ function write(path: string, schema: object): void {
 }
 
 write("docs/reference/policy.schema.json", policyJsonSchema());
+write("test/cases/case.schema.json", caseJsonSchema());
