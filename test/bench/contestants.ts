@@ -8,6 +8,7 @@ import { grpcFrame } from "./request.ts";
 import { HOST, LISTENING } from "./servers/listening.ts";
 
 const CONFIG = join(REPO, "examples/gate-node.toml");
+const POLICIES = join(REPO, "examples/policies/refunds.toml");
 const NODE_ARGS = ["--max-semi-space-size=8"];
 
 export const TITLES = {
@@ -23,7 +24,7 @@ export type ContestantName = keyof typeof TITLES;
 export interface Contestant {
   readonly name: ContestantName;
   readonly address: string;
-  readonly pid: number;
+  readonly child: Child;
   /** Length of one right answer in DATA frames. */
   readonly answerBytes: number;
 }
@@ -46,8 +47,8 @@ export async function startContestants(cores: Cores, folder: string): Promise<Co
   );
   const signed = await enter("signed", { address: gate.address, child: gate.child });
   await demandVerifies(gate.address, signed.token);
-  const unsigned = await enter("unsigned", await start("unsigned.ts", CONFIG));
-  const grpcJs = await enter("grpcJs", await start("grpc-js.ts", CONFIG));
+  const unsigned = await enter("unsigned", await start("servers/unsigned.ts", POLICIES));
+  const grpcJs = await enter("grpcJs", await start("servers/grpc-js.ts", POLICIES));
   for (const { contestant, token } of [unsigned, grpcJs]) {
     if (token.length > 0) throw new Error(`${TITLES[contestant.name]}: its permit must not be signed`);
   }
@@ -64,7 +65,7 @@ export async function startContestants(cores: Cores, folder: string): Promise<Co
   async function enterBare(name: ContestantName, message: Uint8Array) {
     const file = join(folder, `${name}.answer`);
     await writeFile(file, grpcFrame(message));
-    return await enter(name, await start("bare-http2.ts", file));
+    return await enter(name, await start("servers/bare-http2.ts", file));
   }
 }
 
@@ -80,7 +81,7 @@ async function startServer(
   argument: string,
 ): Promise<Started> {
   const [port] = await freePorts(1);
-  const path = join(import.meta.dirname, "servers", script);
+  const path = join(import.meta.dirname, script);
   const [command, ...args] = [...cores.server, process.execPath, ...NODE_ARGS, path, String(port), argument];
   const child = new Child({ name: script, command: command as string, args });
   children.defer(async () => {
@@ -99,6 +100,6 @@ async function startServer(
 async function enter(name: ContestantName, { address, child }: Started) {
   const { message, token } = await permitOf(address);
   const answerBytes = grpcFrame(message).length;
-  const contestant: Contestant = { name, address, pid: child.pid as number, answerBytes };
+  const contestant: Contestant = { name, address, child, answerBytes };
   return { contestant, message, token };
 }

@@ -1,5 +1,6 @@
 /** Measures the contestants in turns, so that a busy minute of the machine falls on all of them, and takes medians. */
 import { join } from "node:path";
+import type { Child } from "@kavach/testkit";
 import type { Contestant, ContestantName } from "./contestants.ts";
 import type { Cores } from "./cores.ts";
 import { type Load, type LoadOptions, runLoad, STREAMS } from "./load.ts";
@@ -57,19 +58,26 @@ export async function measureAll(
   return new Map(contestants.map((contestant) => [contestant.name, figuresOf(contestant, measured)]));
 }
 
-/** Throws when what came back is not as long as a right answer. */
+/** Throws when calls fail, or when what came back is not as long as a right answer. */
 export async function measure(
   { cores, folder, requestFile }: Bench,
-  { name, address, pid, answerBytes }: Contestant,
+  { name, address, child, answerBytes }: Contestant,
   load: Pick<LoadOptions, "seconds" | "rate">,
 ): Promise<Measured> {
-  const before = cpuTimeUs(pid);
+  const before = cpuTimeOf(child);
   const logFile = join(folder, "calls.log");
-  const result = await runLoad({ ...load, address, requestFile, logFile, under: cores.load });
-  const after = cpuTimeUs(pid);
+  const result = await runLoad({ ...load, address, requestFile, logFile, under: cores.load }).catch((cause: Error) => {
+    const state = child.isRunning ? "is running" : "has ended";
+    throw new Error(`${name} ${state}; its log ends:\n${child.log.slice(-4_000)}\n${cause.message}`, { cause });
+  });
+  const after = cpuTimeOf(child);
   demandRightLength(name, answerBytes, result);
   const cpuUsPerCall = before === undefined || after === undefined ? undefined : (after - before) / result.calls;
   return { ...result, cpuUsPerCall };
+}
+
+function cpuTimeOf({ pid }: Child): number | undefined {
+  return pid === undefined ? undefined : cpuTimeUs(pid);
 }
 
 function demandRightLength(name: ContestantName, right: number, { calls, bytes }: Load): void {
@@ -81,7 +89,7 @@ function demandRightLength(name: ContestantName, right: number, { calls, bytes }
   }
 }
 
-function figuresOf({ name, pid }: Contestant, measured: ReadonlyMap<ContestantName, readonly Measured[]>): Figures {
+function figuresOf({ name, child }: Contestant, measured: ReadonlyMap<ContestantName, readonly Measured[]>): Figures {
   const rounds = measured.get(name) ?? [];
   const cpu = rounds.flatMap(({ cpuUsPerCall }) => cpuUsPerCall ?? []);
   return {
@@ -89,7 +97,7 @@ function figuresOf({ name, pid }: Contestant, measured: ReadonlyMap<ContestantNa
     p50Ms: median(rounds.map(({ p50Ms }) => p50Ms)),
     p99Ms: median(rounds.map(({ p99Ms }) => p99Ms)),
     cpuUsPerCall: cpu.length === 0 ? undefined : median(cpu),
-    peakMemoryBytes: peakMemoryBytes(pid),
+    peakMemoryBytes: child.pid === undefined ? undefined : peakMemoryBytes(child.pid),
   };
 }
 

@@ -1,4 +1,4 @@
-/** A grpc-js server doing the same work: the same gate without a signer, the same rules, the same generated code. */
+/** A grpc-js server doing the same work: the same Evaluate before the same gate, the same generated code. */
 import { fromBinary, toBinary } from "@bufbuild/protobuf";
 import { type handleUnaryCall, type MethodDefinition, Server, ServerCredentials } from "@grpc/grpc-js";
 import {
@@ -7,11 +7,9 @@ import {
   type EvaluateResponse,
   EvaluateResponseSchema,
 } from "@kavach/api";
-import { validated } from "@kavach/serve";
-import { readRequest, writeDecision } from "../../../services/gate-node/src/evaluate-wire.ts";
 import { EVALUATE_PATH } from "../ask.ts";
+import { openEvaluate } from "./evaluate.ts";
 import { HOST, portArgument, sayListening } from "./listening.ts";
-import { openUnsignedGate } from "./unsigned-gate.ts";
 
 const definition: MethodDefinition<EvaluateRequest, EvaluateResponse> = {
   path: EVALUATE_PATH,
@@ -27,7 +25,7 @@ function toBuffer(bytes: Uint8Array): Buffer {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
-const { gate, world } = await openUnsignedGate(process.argv[3] ?? "");
+const evaluateOnce = await openEvaluate(process.argv[3] ?? "");
 
 const evaluate: handleUnaryCall<EvaluateRequest, EvaluateResponse> = ({ request }, callback) => {
   answer(request).then(
@@ -37,8 +35,7 @@ const evaluate: handleUnaryCall<EvaluateRequest, EvaluateResponse> = ({ request 
 };
 
 async function answer(request: EvaluateRequest): Promise<EvaluateResponse> {
-  validated(EvaluateRequestSchema, request);
-  return writeDecision(await gate.evaluate(readRequest(request, world)));
+  return await evaluateOnce(request);
 }
 
 const server = new Server();

@@ -1,16 +1,19 @@
 /** The product's serving stack before a gate without a signer. */
+import { Code, ConnectError } from "@connectrpc/connect";
 import { GateService } from "@kavach/api";
 import { HealthState, serviceOf, startServer } from "@kavach/serve";
-import { gateService } from "../../../services/gate-node/src/gate-service.ts";
+import { openEvaluate } from "./evaluate.ts";
 import { HOST, portArgument, sayListening } from "./listening.ts";
-import { openUnsignedGate } from "./unsigned-gate.ts";
 
-const { gate, world } = await openUnsignedGate(process.argv[3] ?? "");
+const evaluate = await openEvaluate(process.argv[3] ?? "");
+const notMeasured = () => {
+  throw new ConnectError("the benchmark asks for Evaluate alone", Code.Unimplemented);
+};
 const health = new HealthState();
 await startServer({
   host: HOST,
   port: portArgument(),
-  services: [serviceOf(GateService, gateService(gate, world))],
+  services: [serviceOf(GateService, { evaluate, evaluateBatch: notMeasured, evaluateStream: notMeasured })],
   hot: [GateService.method.evaluate],
   health,
   onInternalError: (error, method) => console.error(method, error),
