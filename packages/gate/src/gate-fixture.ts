@@ -1,5 +1,6 @@
 /** For this package's tests: policies, contexts and a clock that a test moves. */
 import type { ContextInput, Verdict } from "@kavach/model";
+import { expect } from "vitest";
 
 export const POLICIES = {
   policies: [
@@ -74,4 +75,9 @@ export function said(verdict: Verdict): string {
   if (verdict.isPermit) return "permit";
   if (verdict.isRefuse) return `${verdict.code} ${verdict.evaluator}: ${verdict.reason}`;
   return `invalidate ${verdict.evaluator}: ${verdict.reason}`;
+}
+
+/** Waits for a condition as long as a busy machine may need. */
+export function eventually(read: () => unknown): ReturnType<typeof expect.poll> {
+  return expect.poll(read, { timeout: 10_000 });
 }
