@@ -1,6 +1,8 @@
 /** The servers that are measured, each a process of its own, each shown to answer rightly before it counts. */
+import { execFile } from "node:child_process";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { awaitCondition, Child, freePorts, REPO, startGateProcess } from "@kavach/testkit";
 import { demandVerifies, permitOf } from "./ask.ts";
 import type { Cores } from "./cores.ts";
@@ -40,6 +42,7 @@ export async function startContestants(cores: Cores, folder: string): Promise<Co
 
   const gate = children.use(
     await startGateProcess({
+      main: await bundledGateNode(folder),
       args: ["--config", CONFIG, "--store", "memory"],
       nodeArgs: NODE_ARGS,
       under: cores.server,
@@ -67,6 +70,13 @@ export async function startContestants(cores: Cores, folder: string): Promise<Co
     await writeFile(file, grpcFrame(message));
     return await enter(name, await start("servers/bare-http2.ts", file));
   }
+}
+
+/** The service as it ships: from source it would hold the memory of the TypeScript compiler too. */
+async function bundledGateNode(folder: string): Promise<string> {
+  const out = join(folder, "services");
+  await promisify(execFile)(process.execPath, ["tools/build.ts", "--bundle", "--out", out], { cwd: REPO });
+  return join(out, "gate-node/main.js");
 }
 
 interface Started {

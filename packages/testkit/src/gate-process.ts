@@ -1,4 +1,4 @@
-/** One gate-node of its own on this machine, from source, for tests and benchmarks that need no cluster. */
+/** One gate-node of its own on this machine, from source unless told otherwise, for tests and benchmarks that need no cluster. */
 import { join } from "node:path";
 import { Child } from "./child.ts";
 import { freePorts } from "./ports.ts";
@@ -9,6 +9,8 @@ export interface GateProcessOptions {
   /** Flags beside the addresses; they name at least the policies or a config file. */
   readonly args: readonly string[];
   readonly nodeArgs?: readonly string[];
+  /** What is run; default the source. */
+  readonly main?: string;
   /** What runs the command, such as `["taskset", "-c", "0"]`; default nothing. */
   readonly under?: readonly string[];
 }
@@ -25,7 +27,7 @@ export async function startGateProcess(options: GateProcessOptions): Promise<Gat
   const [port, adminPort] = await freePorts(2);
   const address = `127.0.0.1:${port}`;
   const adminUrl = `http://127.0.0.1:${adminPort}`;
-  const main = join(REPO, "services/gate-node/src/main.ts");
+  const main = options.main ?? join(REPO, "services/gate-node/src/main.ts");
   const nodeArgs = options.nodeArgs ?? ["--max-semi-space-size=8"];
   const flags = ["--listen", address, "--admin-listen", `127.0.0.1:${adminPort}`, ...options.args];
   const [command, ...args] = [...(options.under ?? []), process.execPath, ...nodeArgs, main, ...flags];
