@@ -30,7 +30,7 @@ export function startAdminServer(options: AdminServerOptions): Promise<RunningSe
       },
     },
   ];
-  return startServer({ ...rest, services: rest.services ?? [], pages });
+  return startServer({ listenSetting: "--admin-listen", ...rest, services: rest.services ?? [], pages });
 }
 
 function readiness(ready: boolean | string) {

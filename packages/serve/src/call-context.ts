@@ -1,4 +1,5 @@
 /** Connect's handler context for a fast call; each part is made when it is first asked for, since most calls ask for few. */
+
 import type { IncomingHttpHeaders } from "node:http2";
 import type { DescMethod, DescService } from "@bufbuild/protobuf";
 import {
@@ -8,6 +9,7 @@ import {
   type UnaryRequest,
   type UnaryResponse,
 } from "@connectrpc/connect";
+import { SYSTEM_CLOCK } from "@kavach/system";
 import { type Connection, connectionKey } from "./connection.ts";
 import { RequestHeaders } from "./request-headers.ts";
 
@@ -54,7 +56,7 @@ export class CallContext implements HandlerContext {
   }
 
   timeoutMs(): number | undefined {
-    return Number.isFinite(this.#deadlineMs) ? this.#deadlineMs - performance.now() : undefined;
+    return Number.isFinite(this.#deadlineMs) ? this.#deadlineMs - SYSTEM_CLOCK.monotonicMs() : undefined;
   }
 
   get requestHeader(): Headers {

@@ -18,7 +18,7 @@ import {
 } from "@connectrpc/connect-node";
 import { type Connection, connectionKey } from "./connection.ts";
 import { door, type OnInternalError } from "./door.ts";
-import { requestBytesMaxOf, type ServeLimits } from "./limits.ts";
+import { deadlineMsOf, requestBytesMaxOf, type ServeLimits } from "./limits.ts";
 import { lingerStream, socketLingerer } from "./linger.ts";
 import { answerPage } from "./page-path.ts";
 import type { Page } from "./pages.ts";
@@ -82,6 +82,8 @@ function routerOf({
 }: ConnectPathOptions): ConnectRouter {
   const router = createConnectRouter({
     acceptCompression: [compressionGzip],
+    // Requests may come compressed. Answers leave as they are: a permit is signatures and hashes, which no compression makes shorter.
+    compressMinBytes: Number.MAX_SAFE_INTEGER,
     interceptors: [door(onInternalError), ...interceptors],
     // Unknown JSON fields are refused: an ignored option is a silent downgrade.
     jsonOptions: { ignoreUnknownFields: false, registry: createRegistry(...services.map(({ desc }) => desc.file)) },
@@ -110,12 +112,13 @@ async function call(
     contextValues,
   );
   const body = bodyOf(request);
+  const deadlineMs = deadlineMsOf(limits, handler.method);
   universal.body = body;
   switch (handler.method.methodKind) {
     case "unary":
-      if (Number.isFinite(limits.deadlineMs)) {
-        universal.header = capDeadline(universal.header, limits.deadlineMs);
-        universal.body = timely(body, limits.deadlineMs);
+      if (Number.isFinite(deadlineMs)) {
+        universal.header = capDeadline(universal.header, deadlineMs);
+        universal.body = timely(body, deadlineMs);
       }
       break;
     case "server_streaming":

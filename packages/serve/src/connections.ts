@@ -39,6 +39,7 @@ export class Connections {
 
   keepSession(session: ServerHttp2Session): void {
     const retired = new AbortController();
+    const open = new OpenStreams(session);
     const { keepaliveIntervalMs, connectionAgeGraceMs } = this.#limits;
     const timers = [
       every(keepaliveIntervalMs, () => this.#probe(session)),
@@ -50,7 +51,7 @@ export class Connections {
       retire: (graceMs) => {
         if (session.closed || session.destroyed) return;
         timers.push(after(graceMs, () => session.destroy()));
-        this.#sayGoodbye(session, retired);
+        this.#sayGoodbye(session, retired, open);
       },
       cut: () => session.destroy(),
     };
@@ -120,9 +121,10 @@ export class Connections {
 
   /**
    * Two GOAWAYs, a round trip apart: calls that were on their way when the first was sent still have a stream number
-   * below the second, so they are answered and not lost.
+   * below the second, so they are answered and not lost. Only with calls under way: nghttp2 reads nothing more from a session
+   * that has said GOAWAY and has no open stream, the answer to the ping included, so an idle session is closed at once.
    */
-  #sayGoodbye(session: ServerHttp2Session, retired: AbortController): void {
+  #sayGoodbye(session: ServerHttp2Session, retired: AbortController, open: OpenStreams): void {
     const close = () => {
       clearTimeout(late);
       retired.abort(shuttingDown());
@@ -130,6 +132,11 @@ export class Connections {
     };
     const late = after(this.#limits.keepaliveTimeoutMs, close);
     session.once("close", () => clearTimeout(late));
+    if (open.count === 0) {
+      close();
+      return;
+    }
+    open.onNone = close;
     session.goaway(constants.NGHTTP2_NO_ERROR, ANY_STREAM);
     if (!session.ping(close)) close();
   }
@@ -145,6 +152,22 @@ export class Connections {
   #nextAgeMs(): number {
     this.#accepted += 1;
     return this.#limits.connectionAgeMs * (0.9 + 0.2 * ((this.#accepted * GOLDEN_RATIO) % 1));
+  }
+}
+
+/** How many calls a session has under way. */
+class OpenStreams {
+  count = 0;
+  onNone: (() => void) | undefined;
+
+  constructor(session: ServerHttp2Session) {
+    session.on("stream", (stream) => {
+      this.count += 1;
+      stream.once("close", () => {
+        this.count -= 1;
+        if (this.count === 0) this.onNone?.();
+      });
+    });
   }
 }
 

@@ -2,11 +2,13 @@
  * The fast path: unary gRPC over HTTP/2, written directly on `node:http2` streams because the general path costs five
  * times as much. It answers what the Connect path answers, byte for byte where a caller can see it.
  */
+
 import type { IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
 import { fromBinary, type Message, toBinary } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { mergeNonProtocolHeaders } from "@connectrpc/connect/protocol";
 import { setTrailerStatus } from "@connectrpc/connect/protocol-grpc";
+import { SYSTEM_CLOCK } from "@kavach/system";
 import { CallContext } from "./call-context.ts";
 import type { Connection } from "./connection.ts";
 import { callerGone, type OnInternalError, reported } from "./door.ts";
@@ -76,7 +78,7 @@ class FastCall {
     this.#frame = new UnaryFrame(hot.requestBytesMax);
     this.#timeoutMs = timeoutOf(headers["grpc-timeout"], options.deadlineMs);
     const timeoutMs = typeof this.#timeoutMs === "number" ? this.#timeoutMs : 0;
-    this.#context = new CallContext(hot.method, headers, connection, performance.now() + timeoutMs);
+    this.#context = new CallContext(hot.method, headers, connection, SYSTEM_CLOCK.monotonicMs() + timeoutMs);
   }
 
   begin(): void {

@@ -10,6 +10,8 @@ export interface ServeLimits {
   readonly requestBytesMaxByPath: Readonly<Record<string, number>>;
   /** Longest a unary call may run, ms, from its headers to its answer; a caller can only ask for less. Infinity: no bound. */
   readonly deadlineMs: number;
+  /** Exceptions from `deadlineMs`, by path, for calls that wait for others. */
+  readonly deadlineMsByPath: Readonly<Record<string, number>>;
   /** Largest block of request headers, bytes. */
   readonly metadataBytesMax: number;
   /** Open connections, all protocols together. */
@@ -45,6 +47,7 @@ export const SERVE_LIMITS: ServeLimits = Object.freeze({
   requestBytesMax: LIMITS.requestBytesMax,
   requestBytesMaxByPath: Object.freeze({ [pathOf(GateService.method.evaluateBatch)]: LIMITS.batchBytesMax }),
   deadlineMs: 2000,
+  deadlineMsByPath: Object.freeze({}),
   metadataBytesMax: 16 * 1024,
   connectionsMax: 10_000,
   streamsPerConnectionMax: 100,
@@ -68,8 +71,10 @@ export function serveLimits(given: Partial<ServeLimits> = {}): ServeLimits {
     if (!Object.hasOwn(SERVE_LIMITS, name)) throw new TypeError(`unknown limit ${name}`);
   }
   const limits: ServeLimits = { ...SERVE_LIMITS, ...given };
-  const { requestBytesMaxByPath, ...numbers } = limits;
-  for (const [name, value] of [...Object.entries(numbers), ...Object.entries(requestBytesMaxByPath)]) {
+  const { requestBytesMaxByPath, deadlineMsByPath, ...numbers } = limits;
+  for (const [name, value] of [numbers, requestBytesMaxByPath, deadlineMsByPath].flatMap((table) =>
+    Object.entries(table),
+  )) {
     if (typeof value !== "number" || !(value > 0)) throw new TypeError(`limit ${name} must be a positive number`);
   }
   if (limits.headersTimeoutMs > limits.requestTimeoutMs) {
@@ -80,4 +85,8 @@ export function serveLimits(given: Partial<ServeLimits> = {}): ServeLimits {
 
 export function requestBytesMaxOf(limits: ServeLimits, method: DescMethod): number {
   return limits.requestBytesMaxByPath[pathOf(method)] ?? limits.requestBytesMax;
+}
+
+export function deadlineMsOf(limits: ServeLimits, method: DescMethod): number {
+  return limits.deadlineMsByPath[pathOf(method)] ?? limits.deadlineMs;
 }

@@ -25,6 +25,8 @@ export interface ListenerOptions {
   readonly tls?: TlsFiles | undefined;
   /** Lets several processes share the port, the kernel spreading connections over them. */
   readonly reusePort?: boolean | undefined;
+  /** What an operator chooses the address with, for errors. Default `--listen`. */
+  readonly listenSetting?: string;
   readonly limits: ServeLimits;
   onConnection(socket: Socket, protocol: Protocol): void;
 }
@@ -46,7 +48,7 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
     server.listen({ host, port, reusePort: options.reusePort === true });
     await once(server, "listening");
   } catch (error) {
-    throw cannotListen(error as NodeJS.ErrnoException, host, port);
+    throw cannotListen(error as NodeJS.ErrnoException, host, port, options.listenSetting ?? "--listen");
   }
   server.on("error", () => {});
   const address = server.address();

@@ -1,5 +1,7 @@
 /** Tells when the event loop is so far behind that taking another call would only make every call late. */
+
 import { Code, ConnectError } from "@connectrpc/connect";
+import { SYSTEM_CLOCK } from "@kavach/system";
 
 const SAMPLE_MS = 10;
 
@@ -8,7 +10,7 @@ export class EventLoopDelay {
   readonly #timer: NodeJS.Timeout;
   #previousMs = 0;
   #latestMs = 0;
-  #dueMs = performance.now() + SAMPLE_MS;
+  #dueMs = SYSTEM_CLOCK.monotonicMs() + SAMPLE_MS;
 
   constructor(maxMs: number) {
     this.#maxMs = maxMs;
@@ -26,7 +28,7 @@ export class EventLoopDelay {
   }
 
   #sample(): void {
-    const nowMs = performance.now();
+    const nowMs = SYSTEM_CLOCK.monotonicMs();
     this.#previousMs = this.#latestMs;
     this.#latestMs = nowMs - this.#dueMs;
     this.#dueMs = nowMs + SAMPLE_MS;

@@ -16,24 +16,28 @@ export class ServeError extends Error {
   }
 }
 
-/** Words for an error of `listen`. */
-export function cannotListen(error: NodeJS.ErrnoException, host: string, port: number): ServeError {
+/** Words for an error of `listen`; `setting` is what an operator chooses the address with. */
+export function cannotListen(error: NodeJS.ErrnoException, host: string, port: number, setting: string): ServeError {
   const cause = { cause: error };
   switch (error.code) {
     case "EADDRINUSE":
-      return new ServeError("ADDRESS_IN_USE", `port ${port} on ${host} is in use; choose another with --listen`, cause);
+      return new ServeError(
+        "ADDRESS_IN_USE",
+        `port ${port} on ${host} is in use; choose another with ${setting}`,
+        cause,
+      );
     case "EADDRNOTAVAIL":
     case "ENOTFOUND":
       return new ServeError(
         "ADDRESS_NOT_AVAILABLE",
-        `${host} is not an address of this machine; choose another with --listen`,
+        `${host} is not an address of this machine; choose another with ${setting}`,
         cause,
       );
     case "EACCES":
     case "EPERM":
       return new ServeError(
         "ADDRESS_FORBIDDEN",
-        `port ${port} on ${host} may not be opened by this user; choose one above 1023 with --listen`,
+        `port ${port} on ${host} may not be opened by this user; choose one above 1023 with ${setting}`,
         cause,
       );
     default:

@@ -30,6 +30,8 @@ export interface ServerOptions {
   readonly port: number;
   readonly tls?: TlsFiles;
   readonly reusePort?: boolean;
+  /** What an operator chooses the address with, for errors. Default `--listen`. */
+  readonly listenSetting?: string;
   readonly services: readonly ServedService[];
   readonly pages?: readonly Page[];
   /** Unary methods whose gRPC calls are answered by the fast handler. Default: none. */

@@ -1,7 +1,7 @@
 /** Puts the services on the node's one port, and health and metrics on its admin port. */
 import { GateService, InvalidationService, KeyService, PermitService, SessionService } from "@kavach/api";
 import { randomBytes } from "@kavach/crypto";
-import { HealthState, type RunningServer, serviceOf, startAdminServer, startServer } from "@kavach/serve";
+import { HealthState, pathOf, type RunningServer, serviceOf, startAdminServer, startServer } from "@kavach/serve";
 import { readTls } from "@kavach/service";
 import type { PrometheusExporter } from "@opentelemetry/exporter-prometheus";
 import type { Config } from "./config.ts";
@@ -19,6 +19,9 @@ export interface Serving {
   readonly admin: RunningServer;
   readonly health: HealthState;
 }
+
+/** What an `Invalidate` may take beside the lease it waits out, milliseconds. */
+const INVALIDATE_MS = 2000;
 
 export async function serve(
   config: Config,
@@ -55,6 +58,8 @@ export async function serve(
     ],
     hot: [GateService.method.evaluate, PermitService.method.verifyPermit, PermitService.method.redeemPermit],
     fastPath: config.fast_path,
+    // Who waits for every node waits a lease.
+    limits: { deadlineMsByPath: { [pathOf(InvalidationService.method.invalidate)]: config.lease_ms + INVALIDATE_MS } },
     health,
     onInternalError,
   });
