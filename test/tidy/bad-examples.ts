@@ -81,6 +81,7 @@ const wallRules: Pinned[] = [
     rule: walls.wallsHold,
     bad: [
       ["an import of a room above", engine('import { Store } from "@kavach/store"; export { Store };')],
+      ["the package that users install", engine('import { Gate } from "kavach"; export { Gate };')],
       ["a type of a room above", engine('export type { Store } from "@kavach/store";')],
       [
         "a room that nobody placed",

@@ -2,7 +2,7 @@
 import { type ContextInput, InputError } from "@kavach/model";
 import { describe, expect, it } from "vitest";
 import { ActionContext, readContext } from "./action-context.ts";
-import { refund } from "./gate-fixture.ts";
+import { refund } from "./gate.test-kit.ts";
 import { GeoLocation } from "./geo-location.ts";
 
 const READING = { nowMs: 1_800_000_000_000, unnamedSessionId: "evaluation" };

@@ -4,8 +4,8 @@ import { type InvalidationBroadcaster, MemoryRevocationLog, type RevocationLog }
 import { SYSTEM_CLOCK } from "@kavach/system";
 import { describe, expect, it, vi } from "vitest";
 import { InMemoryInvalidationBroadcaster } from "./broadcaster.ts";
+import { eventually, HandClock, MOVED, POLICIES, report, said } from "./gate.test-kit.ts";
 import { Gate } from "./gate.ts";
-import { eventually, HandClock, MOVED, POLICIES, report, said } from "./gate-fixture.ts";
 import { spawnInvalidationListener } from "./invalidation-listener.ts";
 import { LeasedView } from "./leased-view.ts";
 

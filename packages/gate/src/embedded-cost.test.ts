@@ -5,8 +5,8 @@ import type { ContextInput } from "@kavach/model";
 import { SYSTEM_CLOCK } from "@kavach/system";
 import { describe, expect, it } from "vitest";
 import { ActionContext } from "./action-context.ts";
+import { MOVED, POLICIES, refund, report } from "./gate.test-kit.ts";
 import { Gate } from "./gate.ts";
-import { MOVED, POLICIES, refund, report } from "./gate-fixture.ts";
 import type { GateOptions } from "./gate-options.ts";
 import { InMemorySessionStore } from "./session-store.ts";
 

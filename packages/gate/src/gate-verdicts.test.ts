@@ -14,8 +14,8 @@ import { type ContextInput, InputError, Invalidated, Refused } from "@kavach/mod
 import { SYSTEM_CLOCK } from "@kavach/system";
 import { describe, expect, it } from "vitest";
 import { ActionContext } from "./action-context.ts";
+import { MOVED, POLICIES, POLICIES_TOML, refund, report, said } from "./gate.test-kit.ts";
 import { Gate } from "./gate.ts";
-import { MOVED, POLICIES, POLICIES_TOML, refund, report, said } from "./gate-fixture.ts";
 import { InMemorySessionStore } from "./session-store.ts";
 
 const NONE = [undefined, undefined, undefined, undefined];

@@ -9,8 +9,8 @@ import { type ContextInput, UnavailableError } from "@kavach/model";
 import { MemoryStore, type RateLimitStore } from "@kavach/store";
 import { SYSTEM_CLOCK } from "@kavach/system";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { HandClock, MOVED, POLICIES, POLICIES_TOML, refund, report, said } from "./gate.test-kit.ts";
 import { Gate } from "./gate.ts";
-import { HandClock, MOVED, POLICIES, POLICIES_TOML, refund, report, said } from "./gate-fixture.ts";
 import type { GateOptions } from "./gate-options.ts";
 import { InMemorySessionStore } from "./session-store.ts";
 

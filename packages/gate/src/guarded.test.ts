@@ -3,8 +3,8 @@ import { type ContextInput, InputError, type PermitVerdict, Refused } from "@kav
 import { transform } from "esbuild";
 import { describe, expect, expectTypeOf, it } from "vitest";
 import { Caller, currentCaller, withCaller } from "./caller.ts";
+import { POLICIES } from "./gate.test-kit.ts";
 import { Gate } from "./gate.ts";
-import { POLICIES } from "./gate-fixture.ts";
 import { guarded, guardedTool } from "./guarded.ts";
 import { type Checker, Guarded } from "./guarded-action.ts";
 

@@ -5,8 +5,8 @@ import { join } from "node:path";
 import { PolicyError } from "@kavach/engine";
 import { InputError } from "@kavach/model";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { eventually, POLICIES, POLICIES_TOML, report, said } from "./gate.test-kit.ts";
 import { Gate } from "./gate.ts";
-import { eventually, POLICIES, POLICIES_TOML, report, said } from "./gate-fixture.ts";
 import { watchPolicyFile } from "./policy-file-watch.ts";
 
 const FAST = { settleMs: 40, pollMs: 40 };

@@ -20,6 +20,8 @@ const BELOW: Readonly<Record<string, readonly string[]>> = {
   serve: ["model", "api", "system"],
   client: ["model", "api", "wire", "system"],
   service: ["model", "system"],
+  // What a user installs, by its bare name: everything that is for users, and nothing imports it.
+  kavach: ["model", "engine", "crypto", "audit", "store", "store-redis", "gate", "client"],
   // The tops; of testkit everything is a test, so it has no line here.
   "gate-node": [...ENFORCEMENT, "store-redis", "api", "wire", "serve", "client", "service"],
   fanout: ["model", "system", "store", "store-redis", "api", "wire", "serve", "service"],
@@ -27,16 +29,22 @@ const BELOW: Readonly<Record<string, readonly string[]>> = {
 
 const SCOPE = "@kavach/";
 
+/** The room of a package of ours. */
+function roomNamed(name: string): string | undefined {
+  if (name === "kavach") return name;
+  return name.startsWith(SCOPE) ? name.slice(SCOPE.length) : undefined;
+}
+
 export function wallsHold(repo: Repo): Complaint[] {
   return repo.sources.flatMap((path) => {
     const { folder, manifest } = repo.roomOf(path);
     if (isTest(path) || !/^(packages|services)\//.test(folder)) return [];
-    const allowed = BELOW[manifest.name.slice(SCOPE.length)];
+    const allowed = BELOW[roomNamed(manifest.name) ?? ""];
     if (allowed === undefined) return [{ path, text: `${manifest.name} has no place among the walls yet` }];
     return repo.source(path).imports.flatMap(({ specifier, line }) => {
       const name = packageOf(specifier);
-      if (name === undefined || !name.startsWith(SCOPE) || name === manifest.name) return [];
-      if (allowed.includes(name.slice(SCOPE.length))) return [];
+      const room = name === undefined ? undefined : roomNamed(name);
+      if (room === undefined || name === manifest.name || allowed.includes(room)) return [];
       return [{ path, line, text: `${manifest.name} may not import ${name}` }];
     });
   });
