@@ -99,6 +99,8 @@ function doorsOf(made: Omit<Case, "doors">, named: readonly Door[] | undefined):
     if (timed && (door === "redis" || door === "grpc" || door === "json")) return false;
     if (gated && (door === "judge" || door === "engine")) return false;
     if (door === "judge" && (kind === "inputError" || made.source.format !== "object")) return false;
+    // A gate of the SDK has one realm.
+    if (door === "gate") return made.realm === "default";
     return !loading || door === "engine";
   });
 }

@@ -3,7 +3,7 @@ import { type ParamValue, PRINCIPAL_KINDS, REFUSE_CODES } from "@kavach/model";
 import { z } from "zod";
 
 /** Whose answer a case asks for. Every case runs on every door that can tell it apart; `doors` names fewer. */
-export const DOORS = ["judge", "engine", "embedded", "redis", "grpc", "json"] as const;
+export const DOORS = ["judge", "engine", "conductor", "gate", "redis", "grpc", "json"] as const;
 export type Door = (typeof DOORS)[number];
 
 const geo = z.strictObject({

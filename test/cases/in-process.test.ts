@@ -1,4 +1,4 @@
-/** Every decision case on the judge, the engine and the embedded conductor; and that there are as many as there must be. */
+/** Every decision case on the judge, the engine, the conductor and the embedded gate; and that there are as many as there must be. */
 import { readFileSync } from "node:fs";
 import { PRINCIPAL_KINDS, REFUSE_CODES } from "@kavach/model";
 import { describe, expect, test } from "vitest";
@@ -7,6 +7,7 @@ import { type Case, readCaseFiles } from "./case-files.ts";
 import { caseJsonSchema, type Door } from "./case-schema.ts";
 import { askConductor } from "./conductor-door.ts";
 import { askEngine, askJudge } from "./engine-door.ts";
+import { askGate } from "./gate-door.ts";
 
 const files = readCaseFiles();
 const cases = files.flatMap((file) => file.cases);
@@ -24,8 +25,13 @@ describe("the engine", () => {
   test.each(casesOf("engine"))("%s", (_id, one) => expectAnswer(one, askEngine(one), habits));
 });
 
+describe("the conductor", () => {
+  test.each(casesOf("conductor"))("%s", async (_id, one) => expectAnswer(one, await askConductor(one), habits));
+});
+
 describe("the embedded gate", () => {
-  test.each(casesOf("embedded"))("%s", async (_id, one) => expectAnswer(one, await askConductor(one), habits));
+  const spell = (field: string) => (field === "drift.geoMaxKm" ? "geoDriftMaxKm" : field);
+  test.each(casesOf("gate"))("%s", async (_id, one) => expectAnswer(one, await askGate(one), { ...habits, spell }));
 });
 
 describe("the files", () => {

@@ -73,7 +73,7 @@ function caseOf({ id, policy, options, context, before = [] }: Recorded): Case {
     revoked: [],
     realm: "default",
     nowMs: Date.parse(context.now),
-    doors: ["embedded"],
+    doors: ["conductor"],
     expect: "permit",
   };
 }
