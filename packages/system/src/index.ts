@@ -9,3 +9,6 @@ export const SYSTEM_CLOCK: Clock = Object.freeze({
 
 /** From the operating system. At most 65,536 bytes a call. */
 export const SYSTEM_RANDOM: RandomBytes = (size) => crypto.getRandomValues(new Uint8Array(size));
+
+/** A random UUID (version 4), drawn from a pool that the runtime fills from the operating system. */
+export const drawUuid = (): string => crypto.randomUUID();

@@ -3,12 +3,12 @@ import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { EvaluateRequestSchema } from "@kavach/api";
 import { InputError } from "@kavach/model";
 import { validated } from "@kavach/serve";
-import { SYSTEM_CLOCK, SYSTEM_RANDOM } from "@kavach/system";
+import { drawUuid, SYSTEM_CLOCK } from "@kavach/system";
 import fc from "fast-check";
 import { expect, it } from "vitest";
 import { readRequest } from "./evaluate-wire.ts";
 
-const world = { clock: SYSTEM_CLOCK, random: SYSTEM_RANDOM };
+const world = { clock: SYSTEM_CLOCK, drawUuid };
 
 /** Texts around every limit: empty, one byte over, several bytes a character, control characters. */
 const text = (max: number) =>

@@ -13,23 +13,14 @@ import {
   VerdictSchema,
 } from "@kavach/api";
 import type { Decision, DecisionRequest, Outcome } from "@kavach/gate";
-import {
-  type Clock,
-  DEFAULT_REALM,
-  type FieldViolation,
-  InputError,
-  LIMITS,
-  measureText,
-  type RandomBytes,
-  uuidFromRandom,
-} from "@kavach/model";
+import { type Clock, DEFAULT_REALM, type FieldViolation, InputError, LIMITS, measureText } from "@kavach/model";
 import { contextFromWire, durationToWire, revisionFromWire, revisionToWire, scopeToWire } from "@kavach/wire";
 import { required } from "./door-error.ts";
 
 /** What reading a request takes from outside: the instant of a session that names none, and ids. */
 export interface ReadWorld {
   readonly clock: Clock;
-  readonly random: RandomBytes;
+  readonly drawUuid: () => string;
 }
 
 /**
@@ -42,7 +33,7 @@ export function readRequest(request: EvaluateRequest, world: ReadWorld, path = "
   if (violations.length > 0) throw new InputError(violations);
   return {
     realm: request.realm === "" ? DEFAULT_REALM : request.realm,
-    evaluationId: request.evaluationId === "" ? uuidFromRandom(world.random(16)) : request.evaluationId,
+    evaluationId: request.evaluationId === "" ? world.drawUuid() : request.evaluationId,
     context: contextFromWire(required(request.context, `${path}context`), `${path}context`, world.clock.nowMs()),
     audience: request.audience,
     singleUse: request.singleUse,

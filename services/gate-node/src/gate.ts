@@ -22,7 +22,7 @@ export interface GateWiring {
   readonly state: State;
   readonly keys: Keys;
   readonly policies: PolicyBook;
-  readonly audit: AuditSink;
+  readonly audit: AuditSink | undefined;
   readonly metrics: GateMetrics;
   readonly report: (error: unknown, what: string) => void;
 }

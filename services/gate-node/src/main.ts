@@ -40,7 +40,7 @@ async function start(): Promise<Started> {
       await main.drain(DRAIN_MS);
       await rooms.outbox.close();
       await keys.signer.close();
-      await audit.close();
+      await audit?.close();
       await state.close();
       await admin.drain(0);
     },

@@ -1,8 +1,8 @@
 /** Puts the services on the node's one port, and health and metrics on its admin port. */
 import { GateService, InvalidationService, KeyService, PermitService, SessionService } from "@kavach/api";
-import { randomBytes } from "@kavach/crypto";
 import { HealthState, pathOf, type RunningServer, serviceOf, startAdminServer, startServer } from "@kavach/serve";
 import { readTls } from "@kavach/service";
+import { drawUuid } from "@kavach/system";
 import type { PrometheusExporter } from "@opentelemetry/exporter-prometheus";
 import type { Config } from "./config.ts";
 import type { GateRooms } from "./gate.ts";
@@ -50,7 +50,7 @@ export async function serve(
     ...config.listen,
     ...(tls !== undefined && { tls }),
     services: [
-      serviceOf(GateService, gateService(rooms.gate, { clock: state.clock, random: randomBytes })),
+      serviceOf(GateService, gateService(rooms.gate, { clock: state.clock, drawUuid })),
       serviceOf(PermitService, permitService(rooms.permits)),
       serviceOf(KeyService, keyService(keys)),
       serviceOf(SessionService, sessionService(rooms.sessions)),
