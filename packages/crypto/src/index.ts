@@ -42,6 +42,7 @@ export {
   TokenError,
   type TokenErrorCode,
 } from "./errors.ts";
+export { instantText, signedInstantText } from "./instant.ts";
 export { decodeKeyFile, encodeKeyFile } from "./keys/key-file.ts";
 export { type GenerateOptions, KavachKeyPair, type LoadOptions, type SaveOptions } from "./keys/key-pair.ts";
 export { KeyRing, type KeyRingOptions } from "./keys/key-ring.ts";
@@ -64,6 +65,7 @@ export {
   type PermitVerifierOptions,
 } from "./permits/verifier.ts";
 export { randomBytes, sha256 } from "./provider.ts";
+export { parseJsonStrictly } from "./strict-json.ts";
 export { DirectoryTokenVerifier, type DirectoryTokenVerifierOptions } from "./v1/directory-token-verifier.ts";
 export {
   buildUnsignedManifestV1,
@@ -72,3 +74,13 @@ export {
 } from "./v1/manifest.ts";
 export { PermitToken, type PermitTokenInit } from "./v1/permit-token.ts";
 export { type HybridKeys, type PqOnlyKeys, PqTokenSigner } from "./v1/pq-token-signer.ts";
+export {
+  jsonMember,
+  jsonText,
+  payloadFromJson,
+  payloadToJson,
+  type SignedPayload,
+  signPayload,
+  suiteOfPayload,
+  verifyPayload,
+} from "./v1/signed-payload.ts";

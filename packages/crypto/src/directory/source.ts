@@ -34,19 +34,37 @@ export interface SignedManifestSource {
   readonly suite?: Suite;
   /** Highest version this verifier ever saw; an older one is refused. Default 0. */
   readonly versionMin?: number;
+  /** Keeps that version across restarts. Without it, whoever serves the manifest can serve an older one after a restart. */
+  readonly seen?: SeenVersion;
+}
+
+/** The newest manifest that was ever taken: its version, and SHA-256 of its bytes in lower hex. */
+export interface SeenManifest {
+  readonly version: number;
+  readonly digest: string;
+}
+
+/** Where the newest manifest's version is kept. Both reject with DirectoryError. */
+export interface SeenVersion {
+  /** Undefined: none was ever taken. */
+  read(): Promise<SeenManifest | undefined>;
+  write(seen: SeenManifest): Promise<void>;
 }
 
 /** Format 2: versioned, and void when it lapses. */
 export function signedManifestSource(options: SignedManifestSource): DirectorySource {
-  const { read, rootBundle, clock, suite = HYBRID_SUITE, versionMin = 0 } = options;
+  const { read, rootBundle, clock, suite = HYBRID_SUITE, versionMin = 0, seen } = options;
   return {
-    async load(last): Promise<Manifest> {
+    async load(inUse): Promise<Manifest> {
+      const last = inUse ?? (await seen?.read());
       const bytes = await readAll(read);
-      const open = { nowMs: clock.nowMs(), versionMin: last?.version ?? versionMin, suite };
+      const open = { nowMs: clock.nowMs(), versionMin: Math.max(last?.version ?? 0, versionMin), suite };
       const manifest = await openSignedManifest(bytes, rootBundle, open);
       if (manifest.version === last?.version && manifest.digest !== last.digest) {
         throw new DirectoryError("RootSignatureInvalid", "two manifests of one version");
       }
+      // Kept before it is used: what was believed once must not be forgotten by a crash.
+      if (manifest.version !== last?.version) await seen?.write(manifest);
       return manifest;
     },
     hasLapsed: (loaded) => !(clock.nowMs() < (loaded?.expiresAtMs ?? 0)),

@@ -7,6 +7,7 @@ import { CryptoError } from "../errors.ts";
 import { concat, equalBytes, utf8 } from "../framing.ts";
 import { instantText } from "../instant.ts";
 import { provider, randomBytes, type SecretKey } from "../provider.ts";
+import { encodeSignedManifestV1 } from "../v1/manifest.ts";
 import { replaceFile } from "./disk.ts";
 import { decryptFile, encryptFile, isEncryptedFile } from "./encrypted-file.ts";
 import { decodeTagged, KEY_FORM_VERSION, keyFields } from "./key-json.ts";
@@ -201,6 +202,18 @@ export class KavachKeyPair {
 
   publicKeys(): PublicKeyBundle {
     return this.#bundle;
+  }
+
+  /**
+   * A manifest of format 1 with this pair as its root, for `PublicKeyDirectory.fromSignedFile` here and in the Python package. It neither
+   * expires nor has a version: `buildSignedManifest`, the function, makes one of format 2. Throws CryptoError `KEY_EXPIRED` or `KEY_DISPOSED`.
+   */
+  buildSignedManifest(bundles: readonly PublicKeyBundle[], options: { readonly clock?: Clock } = {}) {
+    const { clock = SYSTEM_CLOCK, ...unknown } = options;
+    expectNoOther(unknown);
+    if (this.isExpired(clock.nowMs())) throw new CryptoError("KEY_EXPIRED", "the root key has expired");
+    const { mlDsa } = signingKeysOf(this);
+    return encodeSignedManifestV1(bundles, (text) => provider.sign(ML_DSA_65, mlDsa, text, new Uint8Array(0)));
   }
 
   /** `KVSK`, byte 01, JSON with every seed. The caller guards and wipes it. Throws CryptoError `KEY_DISPOSED`. */

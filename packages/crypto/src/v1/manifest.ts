@@ -1,8 +1,7 @@
 /** Manifests of format 1: a JSON array of bundles, and the same as a text that the root has signed. */
 import { ML_DSA_65 } from "../algorithms.ts";
-import { CryptoError, DirectoryError } from "../errors.ts";
+import { DirectoryError } from "../errors.ts";
 import { utf8 } from "../framing.ts";
-import { type KavachKeyPair, signingKeysOf } from "../keys/key-pair.ts";
 import { bundleFromJson, bundleToJson, type PublicKeyBundle } from "../keys/public-key-bundle.ts";
 import { provider } from "../provider.ts";
 import { parseJsonStrictly } from "../strict-json.ts";
@@ -15,16 +14,13 @@ export function buildUnsignedManifestV1(bundles: readonly PublicKeyBundle[]): Ui
   return utf8(JSON.stringify(bundles.map(bundleToJson)));
 }
 
-/** `nowMs`: Unix milliseconds. Throws CryptoError `KEY_EXPIRED` or `KEY_DISPOSED`. */
-export function buildSignedManifestV1(
-  root: KavachKeyPair,
+/** `sign`: ML-DSA-65 by the root, with an empty context. */
+export function encodeSignedManifestV1(
   bundles: readonly PublicKeyBundle[],
-  nowMs: number,
+  sign: (message: Uint8Array) => Uint8Array,
 ): Uint8Array<ArrayBuffer> {
-  if (root.isExpired(nowMs)) throw new CryptoError("KEY_EXPIRED", "the root key has expired");
   const text = JSON.stringify(bundles.map(bundleToJson));
-  const signature = provider.sign(ML_DSA_65, signingKeysOf(root).mlDsa, utf8(text), NO_CONTEXT);
-  return utf8(JSON.stringify({ bundles_json: text, signature: [...signature] }));
+  return utf8(JSON.stringify({ bundles_json: text, signature: [...sign(utf8(text))] }));
 }
 
 /** Throws DirectoryError `Corrupt`, also for a key of the wrong length. Of two bundles of one id, the later counts. */

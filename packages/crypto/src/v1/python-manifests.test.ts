@@ -5,8 +5,9 @@ import { PublicKeyDirectory } from "../directory/directory.ts";
 import { signedManifestSourceV1, unsignedManifestSourceV1 } from "../directory/source.ts";
 import { DirectoryError } from "../errors.ts";
 import { KavachKeyPair } from "../keys/key-pair.ts";
+import { clockAt } from "../permits/permit-fixture.ts";
 import { apply, type Op } from "./changes-fixture.ts";
-import { buildSignedManifestV1, buildUnsignedManifestV1 } from "./manifest.ts";
+import { buildUnsignedManifestV1 } from "./manifest.ts";
 
 interface Case {
   readonly name: string;
@@ -70,11 +71,11 @@ describe("manifests of the Python package 0.1.5", () => {
   it("are written to the byte, but for the signature", async () => {
     const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
     expect(text(buildUnsignedManifestV1(BUNDLES))).toBe(read("manifest.unsigned.json"));
-    const signed = text(buildSignedManifestV1(keyOf("root"), BUNDLES, 0));
+    const signed = text(keyOf("root").buildSignedManifest(BUNDLES, { clock: clockAt(0) }));
     const upToSignature = (manifest: string) => manifest.slice(0, manifest.indexOf('"signature":['));
     expect(upToSignature(signed)).toBe(upToSignature(read("manifest.signed.json")));
     expect((await load(true, signed, "root")).bundles()).toEqual(BUNDLES);
-    expect(() => buildSignedManifestV1(keyOf("expired"), BUNDLES, Date.parse("2026-11-25"))).toThrow(
+    expect(() => keyOf("expired").buildSignedManifest(BUNDLES, { clock: clockAt(Date.parse("2026-11-25")) })).toThrow(
       expect.objectContaining({ code: "KEY_EXPIRED" }),
     );
   });

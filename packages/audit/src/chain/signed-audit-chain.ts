@@ -1,0 +1,169 @@
+/**
+ * A chain of signed entries of format 1, as existing Kavach readers know it. Nothing signs the order: a tail that is cut off, or a middle
+ * that is cut out with the hashes made anew, verifies. The log that services write has no such holes; prefer it.
+ */
+import {
+  CryptoError,
+  HYBRID_SUITE,
+  instantText,
+  type KavachKeyPair,
+  type PublicKeyBundle,
+  randomBytes,
+  type Suite,
+  signPayload,
+} from "@kavach/crypto";
+import { type Clock, uuidFromRandom } from "@kavach/model";
+import { SYSTEM_CLOCK } from "@kavach/system";
+import type { AuditEntry } from "./entry.ts";
+import { AuditChainError } from "./errors.ts";
+import { ChainWalk, GENESIS, type Link, linkFromLine, linkHash, linkToLine } from "./link.ts";
+
+export interface ChainOptions {
+  /** Signs with Ed25519 beside ML-DSA-65. Default true. */
+  readonly hybrid?: boolean;
+  /** Absent: this machine's. */
+  readonly clock?: Clock;
+}
+
+export interface VerifyChainOptions {
+  /** What the chain must be. Absent: whatever its first entry is, so that a chain made anew without Ed25519 passes. */
+  readonly hybrid?: boolean;
+}
+
+const suiteOf = (hybrid: boolean): Suite => (hybrid ? HYBRID_SUITE : "ml-dsa-65");
+
+export class SignedAuditChain {
+  readonly #keyPair: KavachKeyPair;
+  readonly #suite: Suite;
+  readonly #clock: Clock;
+  /** The links that were not pruned. */
+  #links: Link[] = [];
+  #baseIndex: number = 0;
+  #anchorHash: string = GENESIS;
+
+  /** Throws RangeError for an unknown option. */
+  constructor(keyPair: KavachKeyPair, options: ChainOptions = {}) {
+    const { hybrid = true, clock = SYSTEM_CLOCK, ...unknown } = options;
+    expectNoOther(unknown);
+    this.#keyPair = keyPair;
+    this.#suite = suiteOf(hybrid);
+    this.#clock = clock;
+  }
+
+  /** Returns the new length. Throws CryptoError `KEY_EXPIRED` or `KEY_DISPOSED`. */
+  append(entry: AuditEntry): number {
+    const nowMs = Math.floor(this.#clock.nowMs());
+    if (this.#keyPair.isExpired(nowMs)) throw new CryptoError("KEY_EXPIRED", "the audit key has expired");
+    const nonce = uuidFromRandom(randomBytes(16));
+    const payload = signPayload(this.#suite, this.#keyPair, entry.dataBytes(), nonce, instantText(nowMs));
+    const [index, previousHash] = [this.length, this.headHash];
+    this.#links.push({ index, previousHash, payload, entryHash: linkHash(index, previousHash, payload) });
+    return this.length;
+  }
+
+  /** Entries that were ever appended. */
+  get length(): number {
+    return this.#baseIndex + this.#links.length;
+  }
+
+  get isEmpty(): boolean {
+    return this.length === 0;
+  }
+
+  get isHybrid(): boolean {
+    return this.#suite === HYBRID_SUITE;
+  }
+
+  /** Hash of the newest entry; `genesis` before the first. */
+  get headHash(): string {
+    return this.#links.at(-1)?.entryHash ?? this.#anchorHash;
+  }
+
+  /** Index of the oldest entry that is still in memory. */
+  get baseIndex(): number {
+    return this.#baseIndex;
+  }
+
+  /** Hash of the newest entry that was pruned; `genesis` where none was. */
+  get anchorHash(): string {
+    return this.#anchorHash;
+  }
+
+  /** Entries in memory. */
+  get residentEntries(): number {
+    return this.#links.length;
+  }
+
+  /** The entries in memory, in this chain's own mode. Throws AuditChainError. */
+  verify(bundle: PublicKeyBundle): void {
+    const walk = new ChainWalk(bundle, this.#suite, this.#baseIndex, this.#anchorHash);
+    for (const link of this.#links) walk.step(link);
+  }
+
+  /** The entries in memory, a JSON line each. */
+  exportJsonl(): Uint8Array<ArrayBuffer> {
+    return this.entriesSinceJsonl(this.#baseIndex);
+  }
+
+  /** From index `from` on. Throws AuditChainError `OUT_OF_RANGE` for one that was pruned. */
+  entriesSinceJsonl(from: number): Uint8Array<ArrayBuffer> {
+    const lines = this.#links.slice(this.#offsetOf(from)).map((link) => `${linkToLine(link)}\n`);
+    return new TextEncoder().encode(lines.join(""));
+  }
+
+  /**
+   * Drops entries before index `before` from memory, and returns how many. They cannot be had again: write them out before. Length and head
+   * stay as they are. Throws AuditChainError `OUT_OF_RANGE` for an index beyond the end.
+   */
+  pruneBefore(before: number): number {
+    if (Number.isSafeInteger(before) && before < this.#baseIndex) return 0;
+    const count = this.#offsetOf(before);
+    this.#anchorHash = this.#links[count - 1]?.entryHash ?? this.#anchorHash;
+    this.#links = this.#links.slice(count);
+    this.#baseIndex += count;
+    return count;
+  }
+
+  /** A whole chain, from its first entry; how many there are. Throws AuditChainError. */
+  static verifyJsonl(blob: Uint8Array, bundle: PublicKeyBundle, options: VerifyChainOptions = {}): number {
+    return SignedAuditChain.verifyJsonlSegments([blob], bundle, options);
+  }
+
+  /** A whole chain in several files, in order, such as those on the disk and the rest that is in memory. Throws AuditChainError. */
+  static verifyJsonlSegments(
+    segments: readonly Uint8Array[],
+    bundle: PublicKeyBundle,
+    options: VerifyChainOptions = {},
+  ): number {
+    const { hybrid, ...unknown } = options;
+    expectNoOther(unknown);
+    const walk = new ChainWalk(bundle, hybrid === undefined ? undefined : suiteOf(hybrid));
+    for (const line of segments.flatMap(linesOf)) walk.step(linkFromLine(line, walk.count));
+    return walk.count;
+  }
+
+  #offsetOf(index: number): number {
+    const offset = index - this.#baseIndex;
+    if (Number.isSafeInteger(index) && offset >= 0 && offset <= this.#links.length) return offset;
+    throw new AuditChainError("OUT_OF_RANGE", "there is no such entry in memory");
+  }
+}
+
+/** Blank lines and the spaces around entries are nothing. */
+function linesOf(segment: Uint8Array): string[] {
+  let text: string;
+  try {
+    text = new TextDecoder("utf-8", { fatal: true }).decode(segment);
+  } catch (cause) {
+    throw new AuditChainError("ENTRY_UNREADABLE", "the bytes are not UTF-8", undefined, { cause });
+  }
+  return text
+    .split("\n")
+    .map((line) => line.trim())
+    .filter((line) => line !== "");
+}
+
+function expectNoOther(unknown: object): void {
+  const name = Object.keys(unknown)[0];
+  if (name !== undefined) throw new RangeError(`unknown option ${name}`);
+}
