@@ -1,4 +1,6 @@
 /** The gate's part of the guide's end-to-end walkthrough, with the one package that a user installs. */
+import { join } from "node:path";
+import { REPO, startGateProcess } from "@kavach/testkit";
 import { describe, expect, it } from "vitest";
 import {
   ActionContext,
@@ -129,14 +131,33 @@ describe("the walkthrough", () => {
   });
 });
 
-it("guards work on a client of a cluster, too; where it does not answer, nothing runs", async () => {
-  // Nothing listens on the discard port.
-  using client = new GateClient({ endpoints: "127.0.0.1:9", deadlineMs: 500 });
-  const checker: Checker = client;
-  let ran = false;
-  const guardedReport = guarded(checker, { action: "fetch_report" }, () => {
-    ran = true;
+describe("guards on a client of a cluster", () => {
+  const agent = new Caller({ principalId: "agent-bot", principalKind: "agent" });
+
+  function payments(checker: Checker) {
+    const done: number[] = [];
+    const options = { action: "issue_refund", params: ([amount]: [amount: number]) => ({ amount }) };
+    return { done, pay: guarded(checker, options, (amount: number) => done.push(amount)) };
+  }
+
+  it("run what the node permits, and nothing else", async () => {
+    await using node = await startGateProcess({ args: ["--config", join(REPO, "examples/gate-node.toml")] });
+    using client = new GateClient({ endpoints: node.address });
+    const { done, pay } = payments(client);
+    await pay(agent, 500);
+    const refused = await pay(agent, 5000).catch((error: unknown) => error);
+    expect(refused).toBeInstanceOf(Refused);
+    expect(refused).toMatchObject({ code: "NO_POLICY_MATCH" });
+    expect(done).toEqual([500]);
+    const verdict = await client.evaluate({ ...agent.facts, actionName: "issue_refund", params: { amount: 5 } });
+    expect(verdict).toMatchObject({ isPermit: true, permitToken: { actionName: "issue_refund" } });
   });
-  await expect(guardedReport(new Caller(alice))).rejects.toBeInstanceOf(GateUnavailable);
-  expect(ran).toBe(false);
+
+  it("run nothing where no node answers", async () => {
+    // Nothing listens on the discard port.
+    using client = new GateClient({ endpoints: "127.0.0.1:9", deadlineMs: 500 });
+    const { done, pay } = payments(client);
+    await expect(pay(agent, 5)).rejects.toBeInstanceOf(GateUnavailable);
+    expect(done).toEqual([]);
+  });
 });

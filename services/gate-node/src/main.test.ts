@@ -197,6 +197,22 @@ describe("a running gate-node", () => {
     channel.close();
   });
 
+  it("takes its policy file again when it changes, keeps the set in force over a bad one, and refuses all for an empty one", async () => {
+    const permitTo = (max: number) =>
+      `[[policy]]\nname = "p"\neffect = "permit"\nconditions = [{ action = "issue_refund" }, { param_max = { field = "amount", max = ${max} } }]\n`;
+    const policies = file("changing.toml", permitTo(1000));
+    await using node = await startGateProcess({ args: ["--policies", policies] });
+    const answer = async () => Object.keys((await evaluate(node.address, refund(5000))).body)[0] ?? "";
+    expect(await answer()).toBe("refuse");
+    file("changing.toml", permitTo(9000));
+    await awaitCondition(async () => (await answer()) === "permit", { what: "the new set" });
+    file("changing.toml", permitTo(1000).slice(0, -10));
+    await awaitCondition(() => node.child.log.includes("policy file not taken"), { what: "the report" });
+    expect(await answer()).toBe("permit");
+    file("changing.toml", "");
+    await awaitCondition(async () => (await answer()) === "refuse", { what: "the kill switch" });
+  });
+
   it("drains and exits with 0 on SIGTERM", async () => {
     await using node = await startGateProcess({ args: ["--config", CONFIG] });
     expect(await node.child.end("SIGTERM")).toBe(0);

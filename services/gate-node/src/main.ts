@@ -8,7 +8,7 @@ import { openAudit } from "./audit.ts";
 import { readConfig } from "./config.ts";
 import { wireGate } from "./gate.ts";
 import { openKeys } from "./keys.ts";
-import { openPolicyBook } from "./policies.ts";
+import { openPolicyBook, watchPolicies } from "./policies.ts";
 import { serve } from "./server.ts";
 import { openState } from "./state.ts";
 
@@ -27,6 +27,10 @@ async function start(): Promise<Started> {
   const state = await openState(config, nodeId, SYSTEM_CLOCK, report);
   const rooms = wireGate({ config, state, keys, policies, audit, metrics: gateMetrics(), report });
   const { main, admin } = await serve(config, rooms, state, keys, exporter, report);
+  const watching = watchPolicies(config, policies, {
+    onChange: (policyDigest) => logger.info({ policyDigest }, "policies changed"),
+    onFault: (error) => report(error, "policy file not taken; the policies in force stay"),
+  });
   if (keys.ephemeral) logger.warn("permit key and root were made at this start and end with it: for one process only");
   if (config.observe_only) logger.warn("observe-only: nothing is blocked");
   const at = { listen: addressText(main), admin: addressText(admin), nodeId };
@@ -37,6 +41,7 @@ async function start(): Promise<Started> {
   return {
     logger,
     stop: async () => {
+      watching.close();
       await main.drain(DRAIN_MS);
       await rooms.outbox.close();
       await keys.signer.close();
