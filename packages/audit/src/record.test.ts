@@ -4,7 +4,9 @@ import { auditRecord } from "./record-fixture.ts";
 
 describe("recordLine", () => {
   it("is one line of JSON with every member named", () => {
-    const line = recordLine(auditRecord({ principalId: 'a\n"\u2028', caller: "spiffe://mesh/payments" }));
+    const line = recordLine(
+      auditRecord({ principalId: 'a\n"\u2028', caller: "spiffe://mesh/payments", facts: { count: 3 } }),
+    );
     expect(line).not.toContain("\n");
     expect(JSON.parse(line)).toEqual({
       evaluation_id: "0194f2c0-0000-7000-8000-000000000001",
@@ -20,6 +22,7 @@ describe("recordLine", () => {
       policy_digest: "11".repeat(32),
       revision: { generation: 1, number: 2 },
       caller: "spiffe://mesh/payments",
+      facts: { count: 3 },
       at_ms: 1_800_000_000_000,
     });
   });

@@ -31,6 +31,8 @@ export interface AuditRecord {
   readonly revision: Revision;
   /** Who called the gate, as its transport proved it; absent or empty: nobody was proved. */
   readonly caller?: string;
+  /** What the verdict rests on besides the request, such as counts and session times, by name. Absent: nothing. */
+  readonly facts?: Readonly<Record<string, string | number | boolean>>;
   /** Unix milliseconds. */
   readonly atMs: number;
 }
@@ -51,6 +53,7 @@ export function recordLine(record: AuditRecord): string {
     policy_digest: record.policyDigest,
     revision: { generation: record.revision.generation, number: record.revision.number },
     caller: record.caller ?? "",
+    facts: record.facts ?? {},
     at_ms: record.atMs,
   });
 }

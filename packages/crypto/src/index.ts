@@ -1,7 +1,8 @@
 /** Keys, permits and the public key directory: the only room that imports a cryptographic library. */
 
 export type { PermitClaims } from "@kavach/api";
-export { HYBRID_SUITE, SUITES, type Suite } from "./algorithms.ts";
+export { HYBRID_SUITE, isSuite, SUITE_HAS_ED25519, SUITES, type Suite } from "./algorithms.ts";
+export { type AuditSignature, signAuditCheckpoint, verifyAuditCheckpoint } from "./audit-checkpoint.ts";
 export { ReplayMemory, type ReplayMemoryOptions } from "./channel/replay-memory.ts";
 export {
   type ReceiveOptions,
@@ -55,8 +56,10 @@ export {
   keyIdOf,
   type PublicKeyBundle,
 } from "./keys/public-key-bundle.ts";
+export { MerkleFrontier } from "./merkle-frontier.ts";
 export type { PermitClaimsInit } from "./permits/claims.ts";
 export type { PermitFailureCode } from "./permits/failure.ts";
+export { HASH_BYTES, leafHash } from "./permits/merkle.ts";
 export { PermitSigner, type PermitSignerOptions } from "./permits/signer.ts";
 export {
   type PermitExpectation,

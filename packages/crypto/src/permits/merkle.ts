@@ -12,7 +12,8 @@ export function leafHash(leaf: Uint8Array): Uint8Array {
   return sha256(LEAF, leaf);
 }
 
-function nodeHash(left: Uint8Array, right: Uint8Array): Uint8Array {
+/** RFC 9162, section 2.1.1. */
+export function nodeHash(left: Uint8Array, right: Uint8Array): Uint8Array {
   return sha256(NODE, left, right);
 }
 

@@ -1,0 +1,76 @@
+/** Opens the folder of a replica: goes on with its log where that can be proven whole, or begins a new one. */
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { MerkleFrontier, randomBytes } from "@kavach/crypto";
+import { uuidFromRandom } from "@kavach/model";
+import { AuditError } from "../errors.ts";
+import { ORIGIN_FORM } from "./checkpoint.ts";
+import { CURRENT, readIfThere, replaceFile, syncFolder } from "./layout.ts";
+import { type Abandoned, recover } from "./recovery.ts";
+import { Segment } from "./segment.ts";
+import type { Settings } from "./settings.ts";
+
+/** How the log was found at start. */
+export interface Opening {
+  /** Entries that were there. */
+  readonly entries: number;
+  /** Bytes of entries that nobody was told of, cut off behind a crash. */
+  readonly cutBytes: number;
+  /** The log that is not continued, and why; a new one was begun. */
+  readonly abandoned: { readonly origin: string; readonly why: Abandoned } | undefined;
+}
+
+export interface OpenedFolder {
+  readonly origin: string;
+  /** Of this origin alone. */
+  readonly folder: string;
+  readonly opening: Opening;
+  readonly segment: Segment;
+  readonly frontier: MerkleFrontier;
+}
+
+/** The folder of an origin is named by the last part of its name, which tells it from every other. */
+export function originFolder(folder: string, origin: string): string {
+  return join(folder, origin.slice(origin.lastIndexOf("/") + 1));
+}
+
+/** Rejects with AuditError `REGISTRY_UNAVAILABLE`, and with whatever the file system says. */
+export async function openFolder(settings: Settings): Promise<OpenedFolder> {
+  const current = await readIfThere(join(settings.folder, CURRENT));
+  if (current === undefined) return await beginLog(settings, undefined);
+  const origin = Buffer.from(current).toString("utf8").trimEnd();
+  if (!ORIGIN_FORM.test(origin)) return await beginLog(settings, { origin, why: "SEGMENT_BROKEN" });
+  const folder = originFolder(settings.folder, origin);
+  const recovered = await recover(folder, origin, await publishedNote(settings, origin));
+  if (typeof recovered === "string") return await beginLog(settings, { origin, why: recovered });
+  const { segment: first, segmentBytes, frontier, cutBytes } = recovered;
+  const segment = await Segment.resume(folder, first, segmentBytes);
+  return { origin, folder, segment, frontier, opening: { entries: frontier.size, cutBytes, abandoned: undefined } };
+}
+
+async function publishedNote({ registry }: Settings, origin: string): Promise<Uint8Array | undefined> {
+  try {
+    return (await registry.list()).find((published) => published.origin === origin)?.note;
+  } catch (cause) {
+    throw new AuditError("REGISTRY_UNAVAILABLE", "the list of origins cannot be read", { cause });
+  }
+}
+
+async function beginLog(
+  settings: Settings,
+  abandoned: { readonly origin: string; readonly why: Abandoned } | undefined,
+): Promise<OpenedFolder> {
+  const origin = `${settings.name}/${uuidFromRandom(randomBytes(16))}`;
+  const folder = originFolder(settings.folder, origin);
+  await mkdir(folder, { mode: 0o700 });
+  await syncFolder(settings.folder);
+  const frontier = new MerkleFrontier();
+  const segment = await Segment.create(folder, { origin, first: 0, frontier });
+  try {
+    await replaceFile(settings.folder, CURRENT, Buffer.from(`${origin}\n`, "utf8"));
+  } catch (error) {
+    await segment.close();
+    throw error;
+  }
+  return { origin, folder, segment, frontier, opening: { entries: 0, cutBytes: 0, abandoned } };
+}

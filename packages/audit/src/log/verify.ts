@@ -1,0 +1,248 @@
+/**
+ * Verifies logs against checkpoints that a trusted key signed. It reads each file once from front to back, with flat memory, and believes
+ * nothing of it that no checkpoint proves: neither heads of segments, nor indices, nor the end.
+ */
+import { stat } from "node:fs/promises";
+import { join } from "node:path";
+import { leafHash, MerkleFrontier } from "@kavach/crypto";
+import { AuditLogError } from "../errors.ts";
+import { type Checkpoint, openCheckpoint, type TrustedKeys } from "./checkpoint.ts";
+import {
+  CHECKPOINT,
+  indexOfEntry,
+  readHead,
+  readIfThere,
+  segmentCheckpointName,
+  segmentName,
+  segmentsIn,
+} from "./layout.ts";
+import { type Line, linesOf } from "./lines.ts";
+import { originFolder } from "./opening.ts";
+import type { PublishedCheckpoint } from "./registry.ts";
+
+export interface Progress {
+  readonly origin: string;
+  readonly entries: number;
+  readonly bytes: number;
+  readonly bytesTotal: number;
+}
+
+export interface VerifyLogOptions extends TrustedKeys {
+  /** Of one origin. */
+  readonly folder: string;
+  /** A checkpoint from elsewhere than this disk, such as the list of origins. Without one, a log that was cut back whole passes. */
+  readonly trusted?: Uint8Array;
+  /** Called every 16 MiB or so, and at the end. */
+  readonly onProgress?: (progress: Progress) => void;
+}
+
+export interface VerifiedLog {
+  readonly origin: string;
+  /** Entries that a checkpoint proves. */
+  readonly proven: number;
+  /** Entries behind the newest checkpoint: true or not, nobody has signed them. */
+  readonly unproven: number;
+  /** Checkpoints that were compared. */
+  readonly checkpoints: number;
+  /** Time of the newest of them, Unix milliseconds. */
+  readonly provenAtMs: number;
+}
+
+const PROGRESS_BYTES = 16 * 1024 * 1024;
+
+/** Rejects with AuditLogError, and with whatever the file system says. */
+export async function verifyLog(options: VerifyLogOptions): Promise<VerifiedLog> {
+  const segments = await segmentsOrMissing(options.folder);
+  const checkpoints = await collectCheckpoints(options, segments);
+  const walk = new LogWalk(options, checkpoints, await totalBytes(options.folder, segments));
+  for (const first of segments) await walk.segment(first);
+  return walk.finish();
+}
+
+async function segmentsOrMissing(folder: string): Promise<number[]> {
+  const segments = await segmentsIn(folder).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") return [];
+    throw error;
+  });
+  if (segments.length === 0) throw new AuditLogError("LOG_MISSING", "there is no log in the folder");
+  return segments;
+}
+
+async function totalBytes(folder: string, segments: readonly number[]): Promise<number> {
+  const sizes = await Promise.all(segments.map(async (first) => (await stat(join(folder, segmentName(first)))).size));
+  return sizes.reduce((sum, size) => sum + size, 0);
+}
+
+/** Every checkpoint there is, all of one origin, smallest first. Two of one size must say the same. */
+async function collectCheckpoints(options: VerifyLogOptions, segments: readonly number[]): Promise<Checkpoint[]> {
+  const { folder, trusted } = options;
+  const names = [CHECKPOINT, ...segments.map(segmentCheckpointName)];
+  const notes = await Promise.all(names.map((name) => readIfThere(join(folder, name))));
+  const checkpoints: Checkpoint[] = [];
+  for (const note of [trusted, ...notes]) {
+    if (note !== undefined) checkpoints.push(await openCheckpoint(note, options));
+  }
+  const [first] = checkpoints;
+  if (first === undefined) throw new AuditLogError("CHECKPOINT_UNTRUSTED", "the log has no checkpoint");
+  for (const { origin } of checkpoints) {
+    if (origin !== first.origin) throw new AuditLogError("ORIGIN_MISMATCH", `a checkpoint is of '${origin}'`);
+  }
+  checkpoints.sort((a, b) => a.size - b.size);
+  for (const [i, checkpoint] of checkpoints.entries()) {
+    const next = checkpoints[i + 1];
+    if (next?.size === checkpoint.size && Buffer.compare(next.root, checkpoint.root) !== 0) {
+      throw new AuditLogError("FORKED", "two signed checkpoints of one size contradict each other", checkpoint.size);
+    }
+  }
+  return checkpoints;
+}
+
+class LogWalk {
+  readonly #options: VerifyLogOptions;
+  readonly #checkpoints: readonly Checkpoint[];
+  readonly #bytesTotal: number;
+  readonly #origin: string;
+  readonly #frontier: MerkleFrontier = new MerkleFrontier();
+  /** For each checkpoint that was reached, smallest first, whether the entries up to it are those that were signed. */
+  readonly #matches: boolean[] = [];
+  #bytes: number = 0;
+  #reportedBytes: number = 0;
+  /** The last line of the last segment may be torn; it is nobody's entry. */
+  #torn: AuditLogError | undefined;
+
+  constructor(options: VerifyLogOptions, checkpoints: readonly Checkpoint[], bytesTotal: number) {
+    this.#options = options;
+    this.#checkpoints = checkpoints;
+    this.#bytesTotal = bytesTotal;
+    this.#origin = checkpoints[0]?.origin ?? "";
+    this.#compare();
+  }
+
+  async segment(first: number): Promise<void> {
+    // Something behind what seemed the torn end: it was in the middle.
+    if (this.#torn !== undefined) throw this.#torn;
+    let isHead = true;
+    let before = 0;
+    for await (const line of linesOf(join(this.#options.folder, segmentName(first)))) {
+      if (this.#torn !== undefined) throw this.#torn;
+      if (isHead) this.#head(line, first);
+      else this.#entry(line);
+      isHead = false;
+      this.#bytes += line.endBytes - before;
+      before = line.endBytes;
+      if (this.#bytes - this.#reportedBytes >= PROGRESS_BYTES) this.#report();
+    }
+    if (isHead) throw new AuditLogError("SEGMENT_BROKEN", "a segment is empty", first);
+  }
+
+  finish(): VerifiedLog {
+    this.#report();
+    const size = this.#frontier.size;
+    const last = this.#checkpoints.at(-1) as Checkpoint;
+    if (this.#matches.includes(false)) throw this.#contradiction();
+    if (this.#matches.length < this.#checkpoints.length) {
+      throw new AuditLogError("TRUNCATED", `there are ${size} entries, and ${last.size} are proven`, size);
+    }
+    return {
+      origin: this.#origin,
+      proven: last.size,
+      unproven: size - last.size,
+      checkpoints: this.#checkpoints.length,
+      provenAtMs: last.atMs,
+    };
+  }
+
+  #head(line: Line, first: number): void {
+    const size = this.#frontier.size;
+    if (first !== size) {
+      throw first > size
+        ? new AuditLogError("ENTRY_MISSING", `the next segment begins with entry ${first}`, size)
+        : new AuditLogError("ENTRY_REPEATED", "a segment begins before the one before it ends", first);
+    }
+    const head = readHead(Buffer.from(line.bytes).toString("utf8"));
+    if (head.origin !== this.#origin) throw new AuditLogError("ORIGIN_MISMATCH", `a segment is of '${head.origin}'`);
+    const same = head.first === first && Buffer.compare(head.frontier.root(), this.#frontier.root()) === 0;
+    if (!same)
+      throw new AuditLogError("SEGMENT_BROKEN", "a segment begins otherwise than the one before it ended", first);
+  }
+
+  #entry({ bytes, whole }: Line): void {
+    const size = this.#frontier.size;
+    const index = whole ? indexOfEntry(bytes) : undefined;
+    if (index === undefined) {
+      const error = new AuditLogError("ENTRY_UNREADABLE", "the line is no entry", size);
+      // An end that a crash tore is no fault, if all that is proven stands before it.
+      if (whole) throw error;
+      this.#torn = error;
+      return;
+    }
+    if (index > size) throw new AuditLogError("ENTRY_MISSING", `the next entry has index ${index}`, size);
+    if (index === size - 1) throw new AuditLogError("ENTRY_REPEATED", "the entry is there twice", index);
+    if (index < size) throw new AuditLogError("ENTRY_MISPLACED", `the entry stands where ${size} should`, index);
+    this.#frontier.append(leafHash(bytes));
+    this.#compare();
+  }
+
+  /** A mismatch is not told at once: whether the log was altered or forked shows at its end. */
+  #compare(): void {
+    for (;;) {
+      const checkpoint = this.#checkpoints[this.#matches.length];
+      if (checkpoint?.size !== this.#frontier.size) return;
+      this.#matches.push(Buffer.compare(checkpoint.root, this.#frontier.root()) === 0);
+    }
+  }
+
+  /** A checkpoint that the entries bear out vouches for all before it: where an earlier one disagrees, the signer signed two histories. */
+  #contradiction(): AuditLogError {
+    const wrong = this.#matches.indexOf(false);
+    const [from, to] = [this.#checkpoints[wrong - 1]?.size ?? 0, (this.#checkpoints[wrong] as Checkpoint).size];
+    return this.#matches.includes(true, wrong)
+      ? new AuditLogError("FORKED", `the log was continued in two ways before entry ${to}`, from)
+      : new AuditLogError("ALTERED", `entries from here to ${to} are not all those that were signed`, from);
+  }
+
+  #report(): void {
+    this.#reportedBytes = this.#bytes;
+    const { onProgress } = this.#options;
+    const [origin, entries] = [this.#origin, this.#frontier.size];
+    onProgress?.({ origin, entries, bytes: this.#bytes, bytesTotal: this.#bytesTotal });
+  }
+}
+
+export interface VerifyOriginsOptions extends TrustedKeys {
+  /** Folder of a replica, or of several one after the other: where the folders of origins lie. */
+  readonly folders: readonly string[];
+  /** The list of origins, from where the disks of the replicas cannot reach. Verification starts from it. */
+  readonly published: readonly PublishedCheckpoint[];
+  readonly onProgress?: (progress: Progress) => void;
+}
+
+export type OriginResult =
+  | { readonly kind: "verified"; readonly log: VerifiedLog }
+  | { readonly kind: "failed"; readonly origin: string; readonly error: AuditLogError };
+
+/** Every origin of the list, each with its result; one that is bad does not hide another. Rejects with whatever the file system says. */
+export async function verifyOrigins(options: VerifyOriginsOptions): Promise<readonly OriginResult[]> {
+  const { folders, published, onProgress, ...trust } = options;
+  const results: OriginResult[] = [];
+  for (const { origin, note } of published) {
+    try {
+      const folder = await findFolder(folders, origin);
+      const log = await verifyLog({ ...trust, folder, trusted: note, ...(onProgress !== undefined && { onProgress }) });
+      if (log.origin !== origin) throw new AuditLogError("ORIGIN_MISMATCH", `the checkpoint is of '${log.origin}'`);
+      results.push({ kind: "verified", log });
+    } catch (error) {
+      if (!(error instanceof AuditLogError)) throw error;
+      results.push({ kind: "failed", origin, error });
+    }
+  }
+  return results;
+}
+
+async function findFolder(folders: readonly string[], origin: string): Promise<string> {
+  for (const parent of folders) {
+    const folder = originFolder(parent, origin);
+    if ((await stat(folder).catch(() => undefined))?.isDirectory() === true) return folder;
+  }
+  throw new AuditLogError("LOG_MISSING", `the log '${origin}' is in none of the folders`);
+}
