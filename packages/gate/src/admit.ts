@@ -128,7 +128,9 @@ async function readSession(parts: GateParts, frame: Frame, result: AdmitResult):
   frame.session = result.session;
   if (!rolesCovered(frame, result.session, parts)) return sessionInvalid("session belongs to another principal");
   // The session was born at a revision this node may not have seen: what was revoked before must be known first.
-  if (!(await parts.revocations.reach(result.session.born))) return sessionInvalid("session is unknown");
+  if (!frame.bornElsewhere && !(await parts.revocations.reach(result.session.born))) {
+    return sessionInvalid("session is unknown");
+  }
   return revokedFinding(parts.revocations, frame);
 }
 

@@ -22,6 +22,11 @@ export interface SessionOptions {
   readonly mode: "inline" | "open_on_first_use" | "required";
   /** Absolute lifetime of a stored session, milliseconds. */
   readonly lifetimeMs: number;
+  /**
+   * The revocation log is this gate's own, while sessions may have been opened by others: at which revision they were born says nothing
+   * here, and when they began does.
+   */
+  readonly bornElsewhere?: boolean;
 }
 
 export interface GateParts {

@@ -16,6 +16,8 @@ export interface Frame {
   readonly nowMs: number;
   /** Session facts are the store's, not the caller's. */
   readonly stored: boolean;
+  /** The revision at which a stored session was born is another log's. */
+  readonly bornElsewhere: boolean;
   /** Computed on first use: a refusal needs none. */
   digest(): Uint8Array;
   /** Filled by `admit`. */
@@ -37,6 +39,7 @@ export function openFrame(parts: GateParts, request: DecisionRequest): Frame {
     nowMs,
     stored:
       parts.session.mode !== "inline" && (parts.session.mode === "required" || request.context.session !== undefined),
+    bornElsewhere: parts.session.bornElsewhere === true,
     digest: () => {
       digest ??= requestDigest(request);
       return digest;

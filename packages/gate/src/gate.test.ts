@@ -251,6 +251,31 @@ describe("options", () => {
     expect(said(await gate.evaluate(moved))).toBe("invalidate drift: IP changed mid-session: 10.0.0.1 → 10.0.0.2");
   });
 
+  it("sessionStore is shared between gates, the one that was made first and the one that was made last", async () => {
+    const sessionStore = new InMemorySessionStore();
+    const invalidate = { kind: "invalidate", reason: "stolen", target: { kind: "principal", id: "alice" } } as const;
+    let stolen = false;
+    const evaluators = [{ name: "theft", evaluate: () => (stolen ? invalidate : ({ kind: "pass" } as const)) }];
+    const one = Gate.fromObject(POLICIES, { sessionStore, evaluators });
+    await one.evaluate(report({ sessionId: "of-one", ip: "10.0.0.1" }));
+    const two = Gate.fromObject(POLICIES, { sessionStore });
+    await two.evaluate(report({ sessionId: "of-two", ip: "10.0.0.1" }));
+    for (const gate of [one, two]) {
+      for (const sessionId of ["of-one", "of-two"]) {
+        expect(said(await gate.evaluate(report({ sessionId, ip: "10.0.0.1" })))).toBe("permit");
+      }
+    }
+    // A principal that one gate invalidates is void there in every session that began before, whoever opened it.
+    stolen = true;
+    await one.evaluate(report({ sessionId: "of-one", ip: "10.0.0.1" }));
+    stolen = false;
+    for (const sessionId of ["of-one", "of-two"]) {
+      expect(said(await one.evaluate(report({ sessionId })))).toBe(
+        "SESSION_INVALID gate: session has been invalidated",
+      );
+    }
+  });
+
   it("permitTtlSeconds is the life of a permit", async () => {
     for (const [permitTtlSeconds, lifeMs] of [
       [undefined, 30_000],

@@ -90,6 +90,7 @@ export class Gate {
       session: {
         mode: options.sessionStore === undefined ? "inline" : "open_on_first_use",
         lifetimeMs: SESSION_LIFETIME_MS,
+        bornElsewhere: options.broadcaster === undefined,
       },
       permitTtlMs: options.permitTtlMs,
       singleUse: options.singleUse,

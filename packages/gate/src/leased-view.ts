@@ -29,6 +29,8 @@ export class LeasedView implements RevocationView {
   readonly #options: LeasedViewOptions;
   readonly #index = new RevocationIndex();
   readonly #lease: Lease;
+  /** The incarnation of the log that this process may write to and believe. */
+  #opened = false;
   #timer: NodeJS.Timeout | undefined;
   #stopWatching: () => void = () => undefined;
 
@@ -81,7 +83,7 @@ export class LeasedView implements RevocationView {
 
   /** Appends and applies; the shape of `Publish`. */
   async publish(realm: string, scope: InvalidationScope, idempotencyKey: string): Promise<Revision> {
-    const revision = await this.#options.log.append({ realm, scope, idempotencyKey });
+    const revision = await this.#onOpenLog((log) => log.append({ realm, scope, idempotencyKey }));
     await this.#tryRound();
     return revision;
   }
@@ -96,23 +98,34 @@ export class LeasedView implements RevocationView {
   }
 
   async #round(): Promise<void> {
-    const { log, clock } = this.#options;
-    const asked = readInstant(clock);
-    let head: Revision;
-    try {
-      ({ head } = await log.head());
-    } catch (error) {
-      if (!(error instanceof LogError)) throw error;
-      // Nothing known about another incarnation of the log counts until it is opened, which may void everything older.
-      this.#lease.revoke();
-      ({ head } = await log.open(this.applied));
-    }
+    const asked = readInstant(this.#options.clock);
+    const { head } = await this.#onOpenLog((log) => log.head());
     while (compareRevisions(this.applied, head) < 0) {
-      const read = await log.read(this.applied, READ_MAX);
+      const read = await this.#onOpenLog((log) => log.read(this.applied, READ_MAX));
       if (read.kind === "resync") this.#index.merge(read.snapshot);
       else for (const record of read.records) this.#index.apply(record);
       if (read.kind === "records" && read.records.length === 0) break;
     }
     if (compareRevisions(this.applied, head) >= 0) this.#lease.grant(asked);
+  }
+
+  /**
+   * Another incarnation of the log must be opened first, which may void everything older; until then nothing that was known counts. It is
+   * tried once: whoever asks again begins anew.
+   */
+  async #onOpenLog<T>(call: (log: RevocationLog) => Promise<T>): Promise<T> {
+    const { log } = this.#options;
+    try {
+      if (!this.#opened) await log.open(this.applied);
+      this.#opened = true;
+      return await call(log);
+    } catch (error) {
+      if (!(error instanceof LogError)) throw error;
+      this.#opened = false;
+      this.#lease.revoke();
+      await log.open(this.applied);
+      this.#opened = true;
+      return await call(log);
+    }
   }
 }

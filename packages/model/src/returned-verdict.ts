@@ -66,30 +66,38 @@ export interface PermitTokenView {
   readonly signature: Uint8Array | undefined;
 }
 
+/**
+ * What verdicts are made of lies under symbols: not printed, not in JSON, and, unlike private members, still there in the copies that
+ * tools of comparison make.
+ */
+const FACTS: unique symbol = Symbol("facts");
+const ISSUED: unique symbol = Symbol("issued");
+const ANSWER: unique symbol = Symbol("answer");
+
 /** Node prints an object by this method, where it has one. */
 const PRINTED: unique symbol = Symbol.for("nodejs.util.inspect.custom");
 
 abstract class AnyVerdict {
-  readonly #facts: DecisionFacts;
+  readonly [FACTS]: DecisionFacts;
 
   constructor(facts: DecisionFacts) {
-    this.#facts = facts;
+    this[FACTS] = facts;
   }
 
   get evaluationId(): string {
-    return this.#facts.evaluationId;
+    return this[FACTS].evaluationId;
   }
   get policyDigest(): string {
-    return this.#facts.policyDigest;
+    return this[FACTS].policyDigest;
   }
   get policyName(): string {
-    return this.#facts.policyName;
+    return this[FACTS].policyName;
   }
   get revision(): Revision | undefined {
-    return this.#facts.revision;
+    return this[FACTS].revision;
   }
   get observed(): ObservedVerdict | undefined {
-    return this.#facts.observed;
+    return this[FACTS].observed;
   }
 
   /** For logs: all but the permit's bytes, for whoever reads a log must not be able to use a permit. */
@@ -100,7 +108,7 @@ abstract class AnyVerdict {
   }
 
   protected facts(): object {
-    const { evaluationId, policyDigest, policyName, revision, observed } = this.#facts;
+    const { evaluationId, policyDigest, policyName, revision, observed } = this[FACTS];
     return { evaluationId, policyDigest, policyName, revision, ...(observed && { observed: withoutBytes(observed) }) };
   }
 }
@@ -112,13 +120,11 @@ function withoutBytes(verdict: ObservedVerdict): object {
 }
 
 export class PermitVerdict extends AnyVerdict implements PermitAnswer {
-  readonly #issued: IssuedFacts;
-  readonly #actionName: string;
+  readonly [ISSUED]: { readonly issued: IssuedFacts; readonly actionName: string };
 
   constructor(facts: DecisionFacts, issued: IssuedFacts, actionName: string) {
     super(facts);
-    this.#issued = issued;
-    this.#actionName = actionName;
+    this[ISSUED] = { issued, actionName };
   }
 
   get kind(): "permit" {
@@ -134,20 +140,20 @@ export class PermitVerdict extends AnyVerdict implements PermitAnswer {
     return false;
   }
   get permit(): Uint8Array {
-    return this.#issued.token;
+    return this[ISSUED].issued.token;
   }
   get tokenId(): string {
-    return this.#issued.tokenId;
+    return this[ISSUED].issued.tokenId;
   }
   get issuedAtMs(): number {
-    return this.#issued.issuedAtMs;
+    return this[ISSUED].issued.issuedAtMs;
   }
   get expiresAtMs(): number {
-    return this.#issued.expiresAtMs;
+    return this[ISSUED].issued.expiresAtMs;
   }
   /** The envelope of format 1; undefined where the gate signs another format, or nothing. */
   get signature(): Uint8Array | undefined {
-    return this.#issued.signature;
+    return this[ISSUED].issued.signature;
   }
   get permitToken(): PermitTokenView {
     return {
@@ -155,7 +161,7 @@ export class PermitVerdict extends AnyVerdict implements PermitAnswer {
       evaluationId: this.evaluationId,
       issuedAt: Math.floor(this.issuedAtMs / 1000),
       expiresAt: Math.floor(this.expiresAtMs / 1000),
-      actionName: this.#actionName,
+      actionName: this[ISSUED].actionName,
       signature: this.signature,
     };
   }
@@ -194,11 +200,11 @@ abstract class NotPermitted extends AnyVerdict {
 }
 
 export class RefuseVerdict extends NotPermitted implements RefuseAnswer {
-  readonly #answer: Omit<RefuseAnswer, "kind"> & { readonly retryAfterMs?: number };
+  readonly [ANSWER]: Omit<RefuseAnswer, "kind"> & { readonly retryAfterMs?: number };
 
   constructor(facts: DecisionFacts, answer: Omit<RefuseAnswer, "kind"> & { readonly retryAfterMs?: number }) {
     super(facts);
-    this.#answer = answer;
+    this[ANSWER] = answer;
   }
 
   get kind(): "refuse" {
@@ -211,17 +217,17 @@ export class RefuseVerdict extends NotPermitted implements RefuseAnswer {
     return false;
   }
   get code(): RefuseCode {
-    return this.#answer.code;
+    return this[ANSWER].code;
   }
   get evaluator(): string {
-    return this.#answer.evaluator;
+    return this[ANSWER].evaluator;
   }
   get reason(): string {
-    return this.#answer.reason;
+    return this[ANSWER].reason;
   }
   /** After a rate limit refused: milliseconds until a place is free again at the earliest. */
   get retryAfterMs(): number | undefined {
-    return this.#answer.retryAfterMs;
+    return this[ANSWER].retryAfterMs;
   }
 
   toJSON(): object {
@@ -231,12 +237,12 @@ export class RefuseVerdict extends NotPermitted implements RefuseAnswer {
 }
 
 export class InvalidateVerdict extends NotPermitted implements InvalidateAnswer {
-  readonly #scope: InvalidationScope;
+  readonly scope: InvalidationScope;
   readonly propagation: PropagationName;
 
   constructor(facts: DecisionFacts, scope: InvalidationScope, propagation: PropagationName) {
     super(facts);
-    this.#scope = scope;
+    this.scope = scope;
     this.propagation = propagation;
   }
 
@@ -249,17 +255,14 @@ export class InvalidateVerdict extends NotPermitted implements InvalidateAnswer 
   get isInvalidate(): true {
     return true;
   }
-  get scope(): InvalidationScope {
-    return this.#scope;
-  }
   get code(): undefined {
     return undefined;
   }
   get evaluator(): string {
-    return this.#scope.evaluator;
+    return this.scope.evaluator;
   }
   get reason(): string {
-    return this.#scope.reason;
+    return this.scope.reason;
   }
 
   toJSON(): object {
@@ -273,52 +276,46 @@ export type Verdict = PermitVerdict | RefuseVerdict | InvalidateVerdict;
 /** The gate refused the action. */
 export class Refused extends Error {
   override readonly name = "Refused";
-  readonly #verdict: RefuseVerdict;
+  readonly verdict: RefuseVerdict;
 
   constructor(verdict: RefuseVerdict) {
     super(`[${verdict.code}] ${verdict.evaluator}: ${verdict.reason}`);
-    this.#verdict = verdict;
+    this.verdict = verdict;
   }
 
-  get verdict(): RefuseVerdict {
-    return this.#verdict;
-  }
   get code(): RefuseCode {
-    return this.#verdict.code;
+    return this.verdict.code;
   }
   get evaluator(): string {
-    return this.#verdict.evaluator;
+    return this.verdict.evaluator;
   }
   get reason(): string {
-    return this.#verdict.reason;
+    return this.verdict.reason;
   }
   /** After a rate limit refused: milliseconds until a place is free again at the earliest. */
   get retryAfterMs(): number | undefined {
-    return this.#verdict.retryAfterMs;
+    return this.verdict.retryAfterMs;
   }
 }
 
 /** The gate refused the action and revoked what its scope names. */
 export class Invalidated extends Error {
   override readonly name = "Invalidated";
-  readonly #verdict: InvalidateVerdict;
+  readonly verdict: InvalidateVerdict;
 
   constructor(verdict: InvalidateVerdict) {
     super(`${verdict.evaluator}: ${verdict.reason}`);
-    this.#verdict = verdict;
+    this.verdict = verdict;
   }
 
-  get verdict(): InvalidateVerdict {
-    return this.#verdict;
-  }
   get scope(): InvalidationScope {
-    return this.#verdict.scope;
+    return this.verdict.scope;
   }
   get evaluator(): string {
-    return this.#verdict.evaluator;
+    return this.verdict.evaluator;
   }
   get reason(): string {
-    return this.#verdict.reason;
+    return this.verdict.reason;
   }
 }
 

@@ -1,4 +1,10 @@
-/** Both ports on Redis. */
+/** Both ports on Redis, whole and by facets. */
+export {
+  type RedisBroadcasterOptions,
+  RedisInvalidationBroadcaster,
+  RedisRateLimitStore,
+  RedisSessionStore,
+} from "./facets.ts";
 export type { RedisOptions } from "./options.ts";
 export { RedisRevocationLog, type RedisRevocationLogOptions } from "./redis-revocation-log.ts";
 export { RedisStore, type RedisStoreOptions } from "./redis-store.ts";
