@@ -225,3 +225,37 @@ describe("a replica that is killed under load", () => {
     expect(answered).toBeGreaterThan(killedAt + 1000);
   });
 });
+
+describe("a Redis that goes away and comes back", () => {
+  it("costs what needs it at once, everything after the lease, and nothing for good", async () => {
+    const client = gateClient(addresses()[0] ?? "");
+    expect((await client.evaluate(agent("faithful-bot", "pay_out"))).kind).toBe("permit");
+    await cluster.redis.kill();
+    const killedMs = SYSTEM_CLOCK.monotonicMs();
+    const limited = await client.evaluate(agent("faithful-bot", "pay_out"));
+    expect(limited).toMatchObject({ kind: "refuse", code: "POLICY_DENIED", reason: "rate-limit backend unavailable" });
+    expect((await client.evaluate(agent("faithful-bot", "issue_refund", 10))).kind).toBe("permit");
+    const stale = await awaitCondition(
+      async () => {
+        const verdict = await client.evaluate(agent("faithful-bot", "issue_refund", 10));
+        return verdict.kind === "refuse" && { verdict, ms: SYSTEM_CLOCK.monotonicMs() - killedMs };
+      },
+      { what: "the lease ends", withinMs: 10_000 },
+    );
+    expect(stale.verdict).toMatchObject({ code: "SESSION_INVALID", evaluator: "freshness" });
+    console.log(`without the log, permits ended after ${stale.ms.toFixed(0)} ms (lease 5000 ms)`);
+    // A lease that was granted an instant before the end is the longest that anything may go on.
+    expect(stale.ms).toBeLessThan(5000 + 500);
+    expect((await fetch(`${cluster.gates[0]?.adminUrl}/readyz`)).status).toBe(503);
+    await cluster.redis.start();
+    await awaitCondition(
+      async () => {
+        const verdict = await client.evaluate(agent("faithful-bot", "pay_out"));
+        return verdict.kind === "permit";
+      },
+      { what: "permits come back by themselves" },
+    );
+    // What was revoked before the restart still is.
+    expect(await client.evaluate(agent("stolen-bot", "issue_refund", 10))).toMatchObject({ code: "SESSION_INVALID" });
+  }, 60_000);
+});
