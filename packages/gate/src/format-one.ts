@@ -9,8 +9,7 @@ const encoder = new TextEncoder();
 /** The token is the JSON that existing Kavach nodes exchange: ids, times and action, with the envelope as an array of byte values. */
 export function formatOneSealer(signer: PqTokenSigner): PermitSealer {
   return {
-    // The signer itself refuses once its key has expired.
-    keyExpiresAtMs: Number.POSITIVE_INFINITY,
+    keyExpiresAtMs: signer.keyExpiresAtMs,
     async seal(claims: PermitClaimsInit): Promise<Uint8Array | SealedInFormatOne> {
       // The format cannot say that a permit only observes, so it leaves unsigned and proves nothing.
       if (claims.mode === "observe") return NOTHING;

@@ -12,7 +12,7 @@ import {
   optionFaults,
 } from "@kavach/engine";
 import { DEFAULT_REALM, LIMITS, measureText } from "@kavach/model";
-import type { InvalidationBroadcaster, RateLimitStore, SessionStore, Store } from "@kavach/store";
+import type { InvalidationBroadcaster, RateLimitStore, RevocationLog, SessionStore, Store } from "@kavach/store";
 import { z } from "zod";
 import type { SingleUse } from "./decision.ts";
 import type { CustomEvaluator } from "./evaluators.ts";
@@ -111,13 +111,20 @@ const signer = z.custom<PermitSealer | PqTokenSigner>(
   { error: "must be a PermitSigner or a PqTokenSigner" },
 );
 
+const LOG_METHODS = ["open", "append", "head", "read", "watch"] as const;
+
+const broadcaster = port<InvalidationBroadcaster>("a broadcaster", "publish").refine(
+  ({ log, local }) => port<RevocationLog>("", ...LOG_METHODS).safeParse(log).success && typeof local === "boolean",
+  { error: "must be a broadcaster" },
+);
+
 const own = z.strictObject({
   observeOnly: z.boolean().default(false),
   tokenSigner: signer.optional(),
   store: port<Store>("a store", ...STORE_METHODS).optional(),
   rateStore: port<RateLimitStore>("a store of limits", "admit").optional(),
   sessionStore: port<SessionStore>("a store of sessions", "admit", ...SESSION_METHODS).optional(),
-  broadcaster: port<InvalidationBroadcaster>("a broadcaster", "publish").optional(),
+  broadcaster: broadcaster.optional(),
   realm: name.default(DEFAULT_REALM),
   audit: z
     .strictObject({

@@ -14,7 +14,7 @@ import { type ContextInput, InputError, Invalidated, Refused } from "@kavach/mod
 import { SYSTEM_CLOCK } from "@kavach/system";
 import { describe, expect, it } from "vitest";
 import { ActionContext } from "./action-context.ts";
-import { MOVED, POLICIES, POLICIES_TOML, refund, report, said } from "./gate.test-kit.ts";
+import { HandClock, MOVED, POLICIES, POLICIES_TOML, refund, report, said } from "./gate.test-kit.ts";
 import { Gate } from "./gate.ts";
 import { InMemorySessionStore } from "./session-store.ts";
 
@@ -178,6 +178,22 @@ describe("signed permits", () => {
       expect(whole.signature).toEqual([...signature]);
     },
   );
+
+  it("no permit outlives its key, in either format", async () => {
+    const clock = new HandClock();
+    const keyPair = KavachKeyPair.generate({ clock, expiresInSeconds: 10 });
+    for (const tokenSigner of [
+      PqTokenSigner.fromKeypairHybrid(keyPair, { clock }),
+      new PermitSigner({ keyPair, clock }),
+    ]) {
+      const gate = Gate.fromObject(POLICIES, { tokenSigner, clock: clock.now, onError: () => undefined });
+      const { issuedAtMs, expiresAtMs } = await gate.check(refund());
+      expect(expiresAtMs - issuedAtMs).toBe(10_000);
+      clock.ms += 10_000;
+      expect(said(await gate.evaluate(refund()))).toMatch(/^IDENTITY_FAILED gate: token signing failed: .*expired/);
+      clock.ms -= 10_000;
+    }
+  });
 
   it("format 1 cannot say `observe`, nor that it is for one use: unsigned there, refused here", async () => {
     const options = { tokenSigner: v1Signer(), onError: () => undefined };

@@ -82,6 +82,7 @@ describe("options", () => {
       evaluators: [{ name: "drift", evaluate: () => ({ kind: "pass" }) }, { name: "x" }],
       tokenSigner: {},
       store: {},
+      broadcaster: { publish: () => undefined, local: true },
       drift: { actionRateMaks: 3 },
       clock: 5,
     };
@@ -93,6 +94,7 @@ describe("options", () => {
       const { faults } = error as GateOptionError;
       expect(faults.map(({ path, message, suggestion }) => [path, message, suggestion]).sort()).toEqual([
         ["audit.sink", "must be an audit sink", undefined],
+        ["broadcaster", "must be a broadcaster", undefined],
         ["clock", "goes with state in memory only, not with 'store'", undefined],
         ["clock", "must be a function", undefined],
         ["drift.actionRateMaks", "unknown key 'actionRateMaks'", "actionRateMax"],

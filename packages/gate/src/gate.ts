@@ -5,7 +5,6 @@ import { type GateRules, loadPolicySet, PolicyError, type PolicySet, type Policy
 import {
   type Clock,
   type ContextInput,
-  type FieldViolation,
   InputError,
   LIMITS,
   measureText,
@@ -23,8 +22,10 @@ import { GateError } from "./errors.ts";
 import { EvaluationIds } from "./evaluation-ids.ts";
 import type { DecisionExplanation } from "./explanation.ts";
 import { formatOneSealer } from "./format-one.ts";
+import { StoreClock } from "./freshness.ts";
 import { type CheckedGateOptions, checkGateOptions, type GateOptions } from "./gate-options.ts";
 import { LeasedView } from "./leased-view.ts";
+import { refuseUnknownKeys, unknownKeys } from "./option-keys.ts";
 import { Outbox } from "./outbox.ts";
 import { Permits } from "./permits.ts";
 import { PolicyBook } from "./policy-book.ts";
@@ -66,7 +67,9 @@ export class Gate {
 
   private constructor(set: PolicySet, options: CheckedGateOptions) {
     this.#options = options;
-    const clock = options.clock === undefined ? SYSTEM_CLOCK : clockOf(options.clock);
+    // A log that other processes share tells its time with every answer, so that all of them judge by one clock.
+    const storeClock = options.broadcaster?.local === false ? new StoreClock(SYSTEM_CLOCK) : undefined;
+    const clock = storeClock ?? (options.clock === undefined ? SYSTEM_CLOCK : clockOf(options.clock));
     this.#clock = clock;
     this.#policies = bookOf(options.realm, set, options.rules);
     this.#store = composeStore({
@@ -74,7 +77,7 @@ export class Gate {
       rates: options.rateStore,
       sessions: options.sessionStore,
     });
-    this.#revocations = viewOf(options, clock);
+    this.#revocations = viewOf(options, clock, storeClock);
     this.#outbox = outboxOf(this.#revocations, options);
     this.#conductor = new Conductor({
       policies: this.#policies,
@@ -164,6 +167,7 @@ export class Gate {
    * everything. Throws `PolicyError` with every fault, and then the previous set stays in force.
    */
   reload(policies: string | object, options: ReloadOptions = {}): void {
+    refuseUnknownKeys(options, ["format", "file"]);
     const { format = "toml", file } = options;
     const source: PolicySource =
       typeof policies === "string"
@@ -205,12 +209,10 @@ export class Gate {
 
 const NO_OPTIONS: GateEvaluateOptions = Object.freeze({});
 const NO_AUDIENCE: readonly string[] = Object.freeze([]);
-const EVALUATE_KEYS: ReadonlySet<string> = new Set(["audience", "singleUse"]);
 
 function checkEvaluateOptions(options: GateEvaluateOptions): void {
-  const violations: FieldViolation[] = [];
+  const violations = unknownKeys(options, ["audience", "singleUse"]);
   const fail = (field: string, reason: string) => violations.push({ field, reason });
-  for (const key of Object.keys(options)) if (!EVALUATE_KEYS.has(key)) fail(key, "is not a known option");
   const { audience = [], singleUse = false } = options;
   if (typeof singleUse !== "boolean") fail("singleUse", "must be a boolean");
   if (!Array.isArray(audience) || audience.length > LIMITS.audienceMax) {
@@ -245,11 +247,15 @@ function clockOf(nowMs: () => number): Clock {
   };
 }
 
-function viewOf(options: CheckedGateOptions, clock: Clock): EmbeddedView | LeasedView {
+function viewOf(
+  options: CheckedGateOptions,
+  clock: Clock,
+  storeClock: StoreClock | undefined,
+): EmbeddedView | LeasedView {
   const { broadcaster, onError: report } = options;
   if (broadcaster === undefined) return new EmbeddedView(new MemoryRevocationLog(clock), clock);
-  if (broadcaster.local) return new EmbeddedView(broadcaster.log, clock);
-  return new LeasedView({ log: broadcaster.log, clock, leaseMs: LEASE_MS, report });
+  if (storeClock === undefined) return new EmbeddedView(broadcaster.log, clock);
+  return new LeasedView({ log: broadcaster.log, clock: SYSTEM_CLOCK, storeClock, leaseMs: LEASE_MS, report });
 }
 
 function outboxOf(view: EmbeddedView | LeasedView, { broadcaster, onError }: CheckedGateOptions): Outbox {

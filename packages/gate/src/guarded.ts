@@ -1,8 +1,9 @@
 /** Functions and methods that run only when the gate permits, with what they are about to do taken from their arguments. */
-import { type FieldViolation, InputError, type ParamValue } from "@kavach/model";
+import { InputError, type ParamValue } from "@kavach/model";
 import { Caller, currentCaller } from "./caller.ts";
 import { GateError } from "./errors.ts";
 import { type Checker, type DescribedAction, Guarded } from "./guarded-action.ts";
+import { unknownKeys } from "./option-keys.ts";
 
 export interface GuardOptions<A extends unknown[]> {
   /** Name of the action, 1 to 256 bytes. */
@@ -102,13 +103,12 @@ function scalarsOf(input: object): Record<string, ParamValue> {
 }
 
 function checkOptions(options: object, known: readonly string[]): void {
-  const violations: FieldViolation[] = [];
-  for (const [field, value] of Object.entries(Object(options) as object)) {
-    if (!known.includes(field)) violations.push({ field, reason: "is not a known option" });
-    else if (field !== "action" && value !== undefined && typeof value !== "function")
+  const violations = unknownKeys(options, known);
+  const { action, ...functions } = Object(options) as Readonly<Record<string, unknown>>;
+  for (const [field, value] of Object.entries(functions)) {
+    if (known.includes(field) && value !== undefined && typeof value !== "function")
       violations.push({ field, reason: "must be a function" });
   }
-  const { action } = Object(options) as { readonly action?: unknown };
   if (typeof action !== "string" || action === "") violations.push({ field: "action", reason: "must be a name" });
   if (violations.length > 0) throw new InputError(violations);
 }

@@ -1,13 +1,14 @@
 /** Calls a function for every invalidation that a broadcaster tells from now on. One that throws is reported, and called again for the next. */
-import { compareRevisions, type InvalidationScope, type Revision, ZERO_REVISION } from "@kavach/model";
+import { compareRevisions, InputError, type InvalidationScope, type Revision, ZERO_REVISION } from "@kavach/model";
 import { type InvalidationBroadcaster, LogError, type ReadResult } from "@kavach/store";
+import { refuseUnknownKeys } from "./option-keys.ts";
 
 export type InvalidationListener = (scope: InvalidationScope, realm: string) => unknown;
 
 export interface ListenerOptions {
   /** Told of a listener that throws or rejects, and of a log that does not answer. Default: a line on stderr. */
   readonly onError?: (error: unknown, what: string) => void;
-  /** Milliseconds between two questions to a log that other processes share, 10 or more. Default 1000. */
+  /** Milliseconds between two questions to a log that other processes share, 10 to 60,000. Default 1000. */
   readonly pollMs?: number;
 }
 
@@ -24,7 +25,11 @@ export function spawnInvalidationListener(
   listener: InvalidationListener,
   options: ListenerOptions = {},
 ): ListenerHandle {
+  refuseUnknownKeys(options, ["onError", "pollMs"]);
   const { onError = (error, what) => console.error(`kavach: ${what}:`, error), pollMs = 1000 } = options;
+  if (!(pollMs >= 10 && pollMs <= 60_000)) {
+    throw new InputError([{ field: "pollMs", reason: "must be from 10 to 60000" }]);
+  }
   const following = new Following(broadcaster, listener, onError);
   const stopWatching = broadcaster.log.watch(() => following.ring());
   const timer = broadcaster.local ? undefined : setInterval(() => following.ring(), pollMs).unref();

@@ -11,11 +11,14 @@ import {
   type RevocationSubject,
 } from "@kavach/model";
 import { LogError, type RevocationLog } from "@kavach/store";
-import { Lease, type RevocationView, readInstant } from "./freshness.ts";
+import { Lease, type RevocationView, readInstant, type StoreClock } from "./freshness.ts";
 
 export interface LeasedViewOptions {
   readonly log: RevocationLog;
+  /** This machine's: leases are compared with nobody else's clock. */
   readonly clock: Clock;
+  /** Corrected by every answer of the log. */
+  readonly storeClock?: StoreClock;
   /** Milliseconds that knowledge may be old, 100 or more. */
   readonly leaseMs: number;
   /** Told of every round that failed. */
@@ -78,7 +81,7 @@ export class LeasedView implements RevocationView {
   }
 
   applyLocal(realm: string, scope: InvalidationScope): void {
-    this.#index.applyLocal(realm, scope, this.#options.clock.nowMs());
+    this.#index.applyLocal(realm, scope, (this.#options.storeClock ?? this.#options.clock).nowMs());
   }
 
   /** Appends and applies; the shape of `Publish`. */
@@ -99,7 +102,8 @@ export class LeasedView implements RevocationView {
 
   async #round(): Promise<void> {
     const asked = readInstant(this.#options.clock);
-    const { head } = await this.#onOpenLog((log) => log.head());
+    const { head, storeTimeMs } = await this.#onOpenLog((log) => log.head());
+    this.#options.storeClock?.correct(storeTimeMs, asked);
     while (compareRevisions(this.applied, head) < 0) {
       const read = await this.#onOpenLog((log) => log.read(this.applied, READ_MAX));
       if (read.kind === "resync") this.#index.merge(read.snapshot);

@@ -1,8 +1,9 @@
 /** Reloads a gate's policies when their file changes: by rename, by truncation and writing, or by a link that is pointed elsewhere. */
 import { type FSWatcher, watch } from "node:fs";
 import { dirname } from "node:path";
-import { type FieldViolation, InputError } from "@kavach/model";
+import { InputError } from "@kavach/model";
 import { SYSTEM_CLOCK } from "@kavach/system";
+import { unknownKeys } from "./option-keys.ts";
 import { SettledFile } from "./settled-file.ts";
 
 /** A `Gate`, or whatever else holds policies. Must throw, and keep what it has, where the text is no policy set. */
@@ -112,14 +113,13 @@ const TIMES = ["settleMs", "pollMs"] as const;
 const CALLS = ["onReload", "onError"] as const;
 
 function checkOptions(options: PolicyWatchOptions): Required<PolicyWatchOptions> {
-  const violations: FieldViolation[] = [];
+  const violations = unknownKeys(options, [...TIMES, ...CALLS]);
   const fail = (field: string, reason: string) => violations.push({ field, reason });
-  for (const [key, value] of Object.entries(options)) {
-    if ((TIMES as readonly string[]).includes(key)) {
-      if (!(typeof value === "number" && value >= 10 && value <= 60_000)) fail(key, "must be from 10 to 60000");
-    } else if (!(CALLS as readonly string[]).includes(key)) fail(key, "is not a known option");
-    else if (typeof value !== "function") fail(key, "must be a function");
+  for (const key of TIMES) {
+    const value = options[key] ?? 10;
+    if (!(typeof value === "number" && value >= 10 && value <= 60_000)) fail(key, "must be from 10 to 60000");
   }
+  for (const key of CALLS) if (typeof (options[key] ?? printError) !== "function") fail(key, "must be a function");
   if (violations.length > 0) throw new InputError(violations);
   const { onReload = () => undefined, onError = (error) => printError("policies", error) } = options;
   return { onReload, onError, settleMs: options.settleMs ?? 200, pollMs: options.pollMs ?? 1000 };

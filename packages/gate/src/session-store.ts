@@ -9,13 +9,15 @@ import {
   type StoredSession,
 } from "@kavach/store";
 import { SYSTEM_CLOCK } from "@kavach/system";
+import { refuseUnknownKeys } from "./option-keys.ts";
 
 export class InMemorySessionStore implements SessionStore {
   readonly #store: MemoryStore;
 
   /** `clock`: this machine's, unless a test brings its own. */
-  constructor({ clock = SYSTEM_CLOCK }: { readonly clock?: Clock } = {}) {
-    this.#store = new MemoryStore(clock);
+  constructor(options: { readonly clock?: Clock } = {}) {
+    refuseUnknownKeys(options, ["clock"]);
+    this.#store = new MemoryStore(options.clock ?? SYSTEM_CLOCK);
   }
 
   async admit(request: AdmitRequest): Promise<AdmitResult> {

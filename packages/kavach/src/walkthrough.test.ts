@@ -6,7 +6,6 @@ import {
   ActionContext,
   Caller,
   type Checker,
-  type Clock,
   Gate,
   GateClient,
   GateUnavailable,
@@ -22,8 +21,6 @@ import {
   spawnInvalidationListener,
   withCaller,
 } from "./index.ts";
-
-const clock: Clock = { nowMs: () => Date.now(), monotonicMs: () => performance.now() };
 
 const POLICY = {
   policies: [
@@ -44,7 +41,7 @@ const alice = { principalId: "agent-alice", principalKind: "agent", roles: ["sup
 const small = new ActionContext({ ...alice, actionName: "issue_refund", params: { amount: 1500 } });
 
 function signedGate() {
-  const signer = PqTokenSigner.generateHybrid({ clock });
+  const signer = PqTokenSigner.generateHybrid();
   const gate = Gate.fromObject(POLICY, {
     invariants: [["hard_cap", "amount", 10_000]],
     tokenSigner: signer,
@@ -63,7 +60,7 @@ describe("the walkthrough", () => {
     const facts = { tokenId, evaluationId, issuedAt, expiresAt, actionName };
     await signer.verify(new PermitToken(facts), signature);
     await expect(signer.verify(new PermitToken({ ...facts, actionName: "other" }), signature)).rejects.toThrow();
-    const other = PqTokenSigner.fromKeypairHybrid(KavachKeyPair.generate({ clock }), { clock });
+    const other = PqTokenSigner.fromKeypairHybrid(KavachKeyPair.generate());
     await expect(other.verify(new PermitToken(facts), signature)).rejects.toThrow();
   });
 

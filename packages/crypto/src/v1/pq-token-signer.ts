@@ -4,7 +4,7 @@ import { SYSTEM_CLOCK } from "@kavach/system";
 import { ED25519, HYBRID_SUITE, ML_DSA_65, SUITE_HAS_ED25519, type Suite } from "../algorithms.ts";
 import { CryptoError } from "../errors.ts";
 import { KavachKeyPair, signingKeysOf } from "../keys/key-pair.ts";
-import { verifyingKeysOf } from "../keys/public-key-bundle.ts";
+import { expiresAtMsOf, verifyingKeysOf } from "../keys/public-key-bundle.ts";
 import { provider } from "../provider.ts";
 import {
   decodeEnvelope,
@@ -39,13 +39,22 @@ interface ClockOption {
 
 export class PqTokenSigner {
   readonly keyId: string;
+  /** When the key expires, Unix milliseconds; infinite where it never does, or was given raw. No permit may outlive it. */
+  readonly keyExpiresAtMs: number;
   readonly #suite: Suite;
   readonly #keys: EnvelopeKeys;
   /** Asked at every signature, so that an expired or disposed key pair signs nothing. */
   readonly #secrets: () => EnvelopeSecrets;
 
-  private constructor(keyId: string, suite: Suite, keys: EnvelopeKeys, secrets: () => EnvelopeSecrets) {
+  private constructor(
+    keyId: string,
+    suite: Suite,
+    keys: EnvelopeKeys,
+    secrets: () => EnvelopeSecrets,
+    keyExpiresAtMs = Number.POSITIVE_INFINITY,
+  ) {
     this.keyId = keyId;
+    this.keyExpiresAtMs = keyExpiresAtMs;
     this.#suite = suite;
     this.#keys = keys;
     this.#secrets = secrets;
@@ -92,11 +101,13 @@ export class PqTokenSigner {
   }
 
   static #fromKeyPair(keyPair: KavachKeyPair, suite: Suite, clock: Clock): PqTokenSigner {
-    return new PqTokenSigner(keyPair.id, suite, verifyingKeysOf(keyPair.publicKeys()), () => {
+    const bundle = keyPair.publicKeys();
+    const secrets = () => {
       if (keyPair.isExpired(clock.nowMs())) throw new CryptoError("KEY_EXPIRED", "the signing key has expired");
       const { mlDsa, ed25519 } = signingKeysOf(keyPair);
       return { mlDsa, ed25519: SUITE_HAS_ED25519[suite] ? ed25519 : undefined };
-    });
+    };
+    return new PqTokenSigner(keyPair.id, suite, verifyingKeysOf(bundle), secrets, expiresAtMsOf(bundle));
   }
 
   get isHybrid(): boolean {
