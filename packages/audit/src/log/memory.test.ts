@@ -49,7 +49,7 @@ it(`memory stays flat while ${ENTRIES} entries are written and verified`, { time
   const { stdout } = await promisify(execFile)(process.execPath, [...args, folder, String(ENTRIES)]);
   const { proven, grownWriting, grownVerifying } = JSON.parse(stdout);
   expect(proven).toBe(ENTRIES);
-  // A hundred thousand entries are some 50 MB of text.
+  // A hundred thousand entries are some 50 MB of text; what is freed a moment later is counted too.
   expect(grownWriting).toBeLessThan(5_000_000);
-  expect(grownVerifying).toBeLessThan(10_000_000);
+  expect(grownVerifying).toBeLessThan(25_000_000);
 });
