@@ -4,7 +4,7 @@ import { googleRpc } from "@kavach/api";
 import { InputError, UnavailableError } from "@kavach/model";
 import { describe, expect, test } from "vitest";
 import { peerOf } from "./connection.ts";
-import { type Answer, type Evaluate, frame, grpc, h2, request, response, testServer } from "./test-server.ts";
+import { type Answer, type Evaluate, frame, grpc, h2, request, response, testServer } from "./server.test-kit.ts";
 
 interface Case {
   readonly name: string;

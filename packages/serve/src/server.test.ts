@@ -10,7 +10,7 @@ import { HealthState } from "./health.ts";
 import { protocolOf } from "./listener.ts";
 import { ServeError } from "./serve-error.ts";
 import { startServer } from "./server.ts";
-import { EVALUATE, type Evaluate, frame, grpc, h2, request, response, testServer } from "./test-server.ts";
+import { EVALUATE, type Evaluate, frame, grpc, h2, request, response, testServer } from "./server.test-kit.ts";
 
 const ok: Evaluate = ({ evaluationId }) => ({ evaluationId });
 

@@ -9,7 +9,7 @@ import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { peerOf } from "./connection.ts";
 import type { TlsFiles } from "./listener.ts";
 import type { RunningServer } from "./server.ts";
-import { EVALUATE, type Evaluate, testServer } from "./test-server.ts";
+import { EVALUATE, type Evaluate, testServer } from "./server.test-kit.ts";
 
 let folder: string;
 let first: TlsFiles;

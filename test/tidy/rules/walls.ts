@@ -23,6 +23,7 @@ const BELOW: Readonly<Record<string, readonly string[]>> = {
   // What a user installs, by its bare name: everything that is for users, and nothing imports it.
   kavach: ["model", "engine", "crypto", "audit", "store", "store-redis", "gate", "client"],
   // The tops; of testkit everything is a test, so it has no line here.
+  cli: [...ENFORCEMENT, "store-redis", "api", "wire", "client", "service"],
   "gate-node": [...ENFORCEMENT, "store-redis", "api", "wire", "serve", "client", "service"],
   fanout: ["model", "system", "store", "store-redis", "api", "wire", "serve", "service"],
 };

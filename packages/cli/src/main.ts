@@ -1,0 +1,19 @@
+#!/usr/bin/env node
+/** `kavach`: the command of those who run a cluster. Each group of commands is a file; this one says what they have in common. */
+import { SYSTEM_CLOCK } from "@kavach/system";
+import { Command } from "commander";
+import { keysCommand } from "./keys.ts";
+
+const program = new Command("kavach")
+  .description("Kavach: keys of a cluster")
+  .showHelpAfterError("(add --help for what there is)")
+  .addCommand(keysCommand({ clock: SYSTEM_CLOCK, print: (line) => console.log(line) }));
+
+program.parseAsync().catch((error: unknown) => {
+  // An error with a code is for the person at the keyboard; any other is a fault of the program.
+  const expected = error instanceof Error && "code" in error;
+  process.stderr.write(
+    `kavach: ${error instanceof Error ? (expected ? error.message : error.stack) : String(error)}\n`,
+  );
+  process.exitCode = 1;
+});
