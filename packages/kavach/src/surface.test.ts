@@ -1,4 +1,4 @@
-/** What the one package shows: its names and the members of its classes, kept in surface.snap.txt; `vitest -u` after a change on purpose. */
+/** What the one package shows: its names and the members of its classes, kept in surface.snap.txt; `vitest run packages/kavach -u` after a change on purpose. */
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import * as client from "@kavach/client";
