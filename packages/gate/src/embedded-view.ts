@@ -1,6 +1,6 @@
 /**
  * Revocations of a gate whose log lives in the same process: its own records are applied before their append returns, those of others
- * that share the log before anything else can run, so it is always fresh.
+ * that share the log before their caller goes on, so it is always fresh.
  */
 
 import type { Clock } from "@kavach/model";

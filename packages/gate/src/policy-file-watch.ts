@@ -1,6 +1,6 @@
 /** Reloads a gate's policies when their file changes: by rename, by truncation and writing, or by a link that is pointed elsewhere. */
 import { type FSWatcher, watch } from "node:fs";
-import { dirname } from "node:path";
+import { basename, dirname } from "node:path";
 import { InputError } from "@kavach/model";
 import { SYSTEM_CLOCK } from "@kavach/system";
 import { unknownKeys } from "./option-keys.ts";
@@ -53,9 +53,13 @@ class Watching {
   }
 
   start(): void {
+    const file = basename(this.#path);
     try {
-      // The folder, not the file: a file that is replaced takes its watch with it. Only a bell; the timer misses nothing.
-      this.#bell = watch(dirname(this.#path), { persistent: false }, () => this.#look());
+      // The folder, not the file: a file that is replaced takes its watch with it. Only a bell, for the
+      // file itself and for the links of a mounted ConfigMap; the timer misses nothing.
+      this.#bell = watch(dirname(this.#path), { persistent: false }, (_event, name) => {
+        if (name === null || name === file || name.startsWith("..")) this.#look();
+      });
       this.#bell.on("error", () => this.#bell?.close());
     } catch {
       this.#bell = undefined;
