@@ -13,6 +13,8 @@ export type GateErrorCode =
   | "ACTION_CHANGED"
   /** The permit's time was over before what it permits began. */
   | "PERMIT_EXPIRED"
+  /** Whoever was asked to verify the permit does not accept it. */
+  | "PERMIT_INVALID"
   /** What was permitted has been begun before. */
   | "ALREADY_EXECUTED"
   /** The gate was closed. */

@@ -1,10 +1,12 @@
 /** A permitted action, to be begun exactly once and only as it was permitted. */
-import type { ContextInput, ParamValue, PermitVerdict } from "@kavach/model";
+import { type ContextInput, DEFAULT_REALM, type ParamValue, type PermitVerdict } from "@kavach/model";
 import { SYSTEM_CLOCK } from "@kavach/system";
 import { ActionContext } from "./action-context.ts";
 import { Caller, type CallerInput } from "./caller.ts";
 import { GateError } from "./errors.ts";
 import { type Instant, readInstant } from "./freshness.ts";
+import { refuseUnknownKeys } from "./option-keys.ts";
+import type { PermitExpectation, PermitResult } from "./permits.ts";
 
 /** Whoever decides: an embedded `Gate`, or a `GateClient`. */
 export interface Checker {
@@ -18,13 +20,24 @@ export interface DescribedAction {
   readonly params?: Readonly<Record<string, ParamValue>> | ReadonlyMap<string, ParamValue> | undefined;
 }
 
+export interface GuardedOptions {
+  /**
+   * Asked about the permit's bytes just before the action runs, such as `permits.redeem`, which lets it run once in a whole cluster. Absent: the
+   * gate's word is believed, which a gate in this process, or one behind TLS, deserves.
+   */
+  readonly verify?: (token: Uint8Array, expected: PermitExpectation) => Promise<PermitResult>;
+  /** Realm that the permit must name. Default: the default realm. */
+  readonly realm?: string;
+}
+
 const MADE_HERE: unique symbol = Symbol("made by Guarded.request");
 
 interface Grant<A> {
   readonly action: A;
   readonly describe: (action: A) => DescribedAction;
-  /** Of what was judged. */
-  readonly text: string;
+  /** What was judged. */
+  readonly context: ActionContext;
+  readonly options: GuardedOptions;
   readonly permit: PermitVerdict;
   /** Before the gate was asked. */
   readonly asked: Instant;
@@ -49,12 +62,14 @@ export class Guarded<A> {
     caller: Caller | CallerInput,
     action: A,
     describe: (action: A) => DescribedAction,
+    options: GuardedOptions = {},
   ): Promise<Guarded<A>> {
+    refuseUnknownKeys(options, ["verify", "realm"]);
     const { facts } = caller instanceof Caller ? caller : new Caller(caller);
     const context = new ActionContext({ ...facts, ...describe(action) });
     const asked = readInstant(SYSTEM_CLOCK);
     const permit = await gate.check(context);
-    return new Guarded(MADE_HERE, { action, describe, text: textOf(context), permit, asked });
+    return new Guarded(MADE_HERE, { action, describe, context, options, permit, asked });
   }
 
   /** What the service that acts may want to see. */
@@ -64,20 +79,32 @@ export class Guarded<A> {
 
   /**
    * Runs the action: once, within the permit's time, and only if it still is what was permitted. Rejects with `GateError`
-   * `ALREADY_EXECUTED`, `PERMIT_EXPIRED` or `ACTION_CHANGED`, and with what `run` throws; the permit is spent in any case.
+   * `ALREADY_EXECUTED`, `PERMIT_EXPIRED`, `PERMIT_INVALID` or `ACTION_CHANGED`, and with what `run` throws; the permit is spent in any case.
    */
   async execute<R>(run: (action: A) => R): Promise<Awaited<R>> {
     if (this.#begun) throw new GateError("ALREADY_EXECUTED", "what was permitted has been begun before");
     this.#begun = true;
-    const { action, describe, text, permit, asked } = this.#grant;
+    const { action, describe, context, permit, asked } = this.#grant;
+    await this.#verify();
     // Lifetimes are compared, not instants: the gate may judge by another clock than this machine's.
     if (!(elapsedMs(asked) < permit.expiresAtMs - permit.issuedAtMs)) {
       throw new GateError("PERMIT_EXPIRED", "the permit expired before its action began");
     }
-    if (textOf(describe(action)) !== text) {
+    // Last, and at once before the run: nothing can come between.
+    if (textOf(describe(action)) !== textOf(context)) {
       throw new GateError("ACTION_CHANGED", "the action is not what was permitted any more");
     }
     return await run(action);
+  }
+
+  async #verify(): Promise<void> {
+    const { context, options, permit } = this.#grant;
+    if (options.verify === undefined) return;
+    const { action, principal } = context.at({ nowMs: 0, unnamedSessionId: "unnamed" });
+    const expected = { realm: options.realm ?? DEFAULT_REALM, principalId: principal.id, action, audience: "" };
+    const result = await options.verify(permit.permit, expected);
+    if (result?.kind === "valid") return;
+    throw new GateError("PERMIT_INVALID", `the permit does not hold: ${result?.failure ?? "no answer"}`);
   }
 }
 

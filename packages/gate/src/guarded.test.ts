@@ -1,5 +1,7 @@
 /** Guarded functions, tools, methods and actions: nothing runs but what was permitted, in somebody's name, once. */
+import { KavachKeyPair, PermitSigner, PermitVerifier, PublicKeyDirectory } from "@kavach/crypto";
 import { type ContextInput, InputError, type PermitVerdict, Refused } from "@kavach/model";
+import { SYSTEM_CLOCK } from "@kavach/system";
 import { transform } from "esbuild";
 import { describe, expect, expectTypeOf, it } from "vitest";
 import { Caller, currentCaller, withCaller } from "./caller.ts";
@@ -297,6 +299,43 @@ describe("Guarded", () => {
     };
     const granted = await Guarded.request(spent, alice, { amount: 5 }, describeRefund);
     await expect(granted.execute(() => 1)).rejects.toMatchObject({ code: "PERMIT_EXPIRED" });
+  });
+
+  describe("with a verifier of permits", () => {
+    function signing() {
+      const keyPair = KavachKeyPair.generate();
+      const tokenSigner = new PermitSigner({ keyPair, clock: SYSTEM_CLOCK });
+      const directory = PublicKeyDirectory.inMemory([keyPair.publicKeys()]);
+      const gate = Gate.fromObject(POLICIES, { tokenSigner, singleUse: "always" });
+      return { gate, permits: gate.permits(new PermitVerifier({ directory, suite: tokenSigner.suite })) };
+    }
+    const other = signing();
+
+    it("runs what the permit's own bytes allow, and uses it up", async () => {
+      const { gate, permits } = signing();
+      const verify: typeof permits.redeem = (token, expected) => permits.redeem(token, expected);
+      const pay = guarded(gate, { ...refundOptions, verify }, (_orderId: string, amount: number) => amount);
+      expect(await pay(alice, "ORD-1", 5)).toBe(5);
+      const granted = await Guarded.request(gate, alice, { amount: 5 }, describeRefund, { verify });
+      const action = { name: "issue_refund", params: new Map([["amount", 5]]) };
+      await permits.redeem(granted.permit.permit, { realm: "default", principalId: "alice", action, audience: "" });
+      await expect(granted.execute(() => 1)).rejects.toMatchObject({
+        code: "PERMIT_INVALID",
+        message: "the permit does not hold: ALREADY_REDEEMED",
+      });
+    });
+
+    it.each<[string, Parameters<typeof Guarded.request>[4]]>([
+      ["of another gate", { verify: (token, expected) => other.permits.redeem(token, expected) }],
+      ["of another realm", { verify: (token, expected) => signing().permits.redeem(token, expected), realm: "acme" }],
+      ["that nobody answers for", { verify: async () => undefined as never }],
+      ["whose verifier is away", { verify: () => Promise.reject(new Error("away")) }],
+    ])("runs nothing on a permit %s", async (_name, options) => {
+      const granted = await Guarded.request(signing().gate, alice, { amount: 5 }, describeRefund, options);
+      let ran = false;
+      await expect(granted.execute(() => (ran = true))).rejects.toThrow(/does not hold|away/);
+      expect(ran).toBe(false);
+    });
   });
 
   it("comes from a permit alone: a refusal makes none, and neither does its constructor", async () => {

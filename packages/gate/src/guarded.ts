@@ -2,10 +2,10 @@
 import { InputError, type ParamValue } from "@kavach/model";
 import { Caller, currentCaller } from "./caller.ts";
 import { GateError } from "./errors.ts";
-import { type Checker, type DescribedAction, Guarded } from "./guarded-action.ts";
+import { type Checker, type DescribedAction, Guarded, type GuardedOptions } from "./guarded-action.ts";
 import { unknownKeys } from "./option-keys.ts";
 
-export interface GuardOptions<A extends unknown[]> {
+export interface GuardOptions<A extends unknown[]> extends GuardedOptions {
   /** Name of the action, 1 to 256 bytes. */
   readonly action: string;
   /** Which of the arguments the policies may look at. Absent: none. Called twice, before the gate is asked and before the function runs. */
@@ -42,7 +42,7 @@ export function guarded<A extends unknown[], R>(
   options: GuardOptions<A>,
   fn?: (...args: A) => R,
 ): GuardedFunction<A, R> | GuardedMethod<A> {
-  checkOptions(options, ["action", "params", "resource"]);
+  checkOptions(options, ["action", "params", "resource", "verify", "realm"]);
   if (fn !== undefined) return wrap(gate, options, fn) as GuardedFunction<A, R>;
   const decorator = (method: (...args: A) => R, context: ClassMethodDecoratorContext) => {
     if (context?.kind !== "method") throw new TypeError("guarded decorates methods");
@@ -54,15 +54,15 @@ export function guarded<A extends unknown[], R>(
 /** `guarded` for a function of one object, all of whose numbers, strings and booleans are params. */
 export function guardedTool<T extends object, R>(
   gate: Checker,
-  options: { readonly action: string; readonly resource?: (input: T) => string | undefined },
+  options: GuardedOptions & { readonly action: string; readonly resource?: (input: T) => string | undefined },
   fn: (input: T) => R,
 ): GuardedFunction<[input: T], R> {
-  checkOptions(options, ["action", "resource"]);
-  const { action, resource } = options;
+  checkOptions(options, ["action", "resource", "verify", "realm"]);
+  const { resource, ...rest } = options;
   return guarded<[input: T], R>(
     gate,
     {
-      action,
+      ...rest,
       params: ([input]) => scalarsOf(input),
       ...(resource !== undefined && { resource: ([input]: [T]) => resource(input) }),
     },
@@ -71,7 +71,7 @@ export function guardedTool<T extends object, R>(
 }
 
 function wrap<A extends unknown[], R>(gate: Checker, options: GuardOptions<A>, fn: (...args: A) => R) {
-  const { action, params, resource } = options;
+  const { action, params, resource, ...granting } = options;
   const describe = (args: A): DescribedAction => ({
     actionName: action,
     ...(params !== undefined && { params: params(args) }),
@@ -84,7 +84,7 @@ function wrap<A extends unknown[], R>(gate: Checker, options: GuardOptions<A>, f
       throw new GateError("CALLER_MISSING", `nobody calls '${action}': lead with a Caller, or run inside withCaller`);
     }
     const args = (leads ? given.slice(1) : given) as unknown as A;
-    const granted = await Guarded.request(gate, caller, args, describe);
+    const granted = await Guarded.request(gate, caller, args, describe, granting);
     return await granted.execute((checked) => fn.apply(this, checked));
   };
 }
@@ -104,7 +104,7 @@ function scalarsOf(input: object): Record<string, ParamValue> {
 
 function checkOptions(options: object, known: readonly string[]): void {
   const violations = unknownKeys(options, known);
-  const { action, ...functions } = Object(options) as Readonly<Record<string, unknown>>;
+  const { action, realm: _realm, ...functions } = Object(options) as Readonly<Record<string, unknown>>;
   for (const [field, value] of Object.entries(functions)) {
     if (known.includes(field) && value !== undefined && typeof value !== "function")
       violations.push({ field, reason: "must be a function" });

@@ -15,7 +15,7 @@ export { Gate, type GateEvaluateOptions, type ReloadOptions } from "./gate.ts";
 export type { GateOptions } from "./gate-options.ts";
 export { type GeoDetails, GeoLocation } from "./geo-location.ts";
 export { type GuardedFunction, type GuardedMethod, type GuardOptions, guarded, guardedTool } from "./guarded.ts";
-export { type Checker, type DescribedAction, Guarded } from "./guarded-action.ts";
+export { type Checker, type DescribedAction, Guarded, type GuardedOptions } from "./guarded-action.ts";
 export {
   type InvalidationListener,
   type ListenerHandle,

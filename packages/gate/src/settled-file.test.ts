@@ -59,6 +59,17 @@ it("takes nothing of a file that is truncated and written bit by bit, until the 
   ]);
 });
 
+it("would take half a file if it did not wait", async () => {
+  await writeFile(path, "one");
+  const file = new SettledFile(path, 0);
+  await file.look(0);
+  const writing = await open(path, "w");
+  await writing.write("half");
+  await file.look(1);
+  expect(await file.look(2)).toEqual({ kind: "text", text: "half" });
+  await writing.close();
+});
+
 it("takes what a link points at after a swap, as a mounted ConfigMap does it", async () => {
   for (const [name, text] of [
     ["v1", "one"],

@@ -109,6 +109,7 @@ export {
   Guarded,
   type GuardedFunction,
   type GuardedMethod,
+  type GuardedOptions,
   type GuardOptions,
   guarded,
   guardedTool,

@@ -13,6 +13,7 @@ const CODES = {
   CALLER_MISSING: Code.Internal,
   ACTION_CHANGED: Code.Internal,
   PERMIT_EXPIRED: Code.Internal,
+  PERMIT_INVALID: Code.Internal,
   ALREADY_EXECUTED: Code.Internal,
 } as const;
 
