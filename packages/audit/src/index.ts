@@ -7,7 +7,8 @@ export { AuditError, type AuditErrorCode, AuditLogError, type AuditLogErrorCode 
 export { type AuditFile, JsonlAuditSink, type JsonlOptions, openJsonlSink } from "./jsonl-sink.ts";
 export { AuditLog } from "./log/audit-log.ts";
 export { type Checkpoint, openCheckpoint, readCheckpoint, signCheckpoint, type TrustedKeys } from "./log/checkpoint.ts";
-export type { Opening } from "./log/opening.ts";
+export { originFoldersIn } from "./log/layout.ts";
+export { type Opening, originFolder } from "./log/opening.ts";
 export type { Abandoned } from "./log/recovery.ts";
 export { MemoryOriginRegistry, type OriginRegistry, type PublishedCheckpoint } from "./log/registry.ts";
 export type { AuditLogOptions } from "./log/settings.ts";

@@ -2,12 +2,18 @@
 /** `kavach`: the command of those who run a cluster. Each group of commands is a file; this one says what they have in common. */
 import { SYSTEM_CLOCK } from "@kavach/system";
 import { Command } from "commander";
+import { auditCommand } from "./audit.ts";
 import { keysCommand } from "./keys.ts";
 
+const print = (line: string) => console.log(line);
+// Over itself, and only where somebody looks.
+const progress = (line: string) => void (process.stderr.isTTY && process.stderr.write(`\r\u001b[K${line}`));
+
 const program = new Command("kavach")
-  .description("Kavach: keys of a cluster")
+  .description("Kavach: keys and audit logs of a cluster")
   .showHelpAfterError("(add --help for what there is)")
-  .addCommand(keysCommand({ clock: SYSTEM_CLOCK, print: (line) => console.log(line) }));
+  .addCommand(keysCommand({ clock: SYSTEM_CLOCK, print }))
+  .addCommand(auditCommand({ print, progress }));
 
 program.parseAsync().catch((error: unknown) => {
   // An error with a code is for the person at the keyboard; any other is a fault of the program.

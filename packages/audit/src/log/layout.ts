@@ -25,6 +25,14 @@ export async function segmentsIn(folder: string): Promise<number[]> {
     .sort((a, b) => a - b);
 }
 
+/** Folders of origins in a replica's folder, by name, whichever is written now. */
+export async function originFoldersIn(folder: string): Promise<string[]> {
+  const entries = await readdir(folder, { withFileTypes: true });
+  const folders = entries.filter((entry) => entry.isDirectory()).map(({ name }) => join(folder, name));
+  const withSegments = await Promise.all(folders.map(async (one) => ((await segmentsIn(one)).length > 0 ? [one] : [])));
+  return withSegments.flat().sort();
+}
+
 /** What a segment begins with. It is signed by nobody: a verifier compares it with what it has computed. */
 export interface SegmentHead {
   readonly origin: string;
