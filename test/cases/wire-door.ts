@@ -106,7 +106,7 @@ function together(answer: Answer, plain: (text: string) => string): Answer {
   };
 }
 
-function requestOf(ask: Ask, realm: string, nowMs: number): Request {
+export function requestOf(ask: Ask, realm: string, nowMs: number): Request {
   const { principalId = "", principalKind, roles = [], actionName = "", resource = "", params = {} } = ask;
   const { ip = "", currentGeo, device, userAgent = "" } = ask;
   return {
