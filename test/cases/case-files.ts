@@ -45,14 +45,19 @@ export function readCaseFiles(): CaseFile[] {
 }
 
 function readCaseFile(name: string): CaseFile {
-  const parsed = caseFile.safeParse(parse(readFileSync(new URL(name, FOLDER), "utf8")));
-  if (!parsed.success) throw new Error(`${name}: ${z.prettifyError(parsed.error)}`);
-  const { cases: bodies, about: _, ...common } = parsed.data;
   const stem = name.replace(/\.cases\.yaml$/, "");
+  return { file: name, cases: casesIn(stem, parse(readFileSync(new URL(name, FOLDER), "utf8"))) };
+}
+
+/** The cases of one file's content; `stem` names them. */
+export function casesIn(stem: string, content: unknown): Case[] {
+  const parsed = caseFile.safeParse(content);
+  if (!parsed.success) throw new Error(`${stem}: ${z.prettifyError(parsed.error)}`);
+  const { cases: bodies, about: _, ...common } = parsed.data;
   const cases = bodies.map((body) => caseOf(stem, { ...common, ...body, ask: { ...common.ask, ...body.ask } }));
   const twice = cases.find(({ id }, i) => cases.findIndex((other) => other.id === id) < i);
-  if (twice !== undefined) throw new Error(`${name}: two cases are named ${twice.id}`);
-  return { file: name, cases };
+  if (twice !== undefined) throw new Error(`two cases are named ${twice.id}`);
+  return cases;
 }
 
 type FullBody = CaseBody & { readonly ask: Ask };
