@@ -93,7 +93,10 @@ function lastLook(parts: GateParts, frame: Frame): RefuseFinding | undefined {
 export function withdrawIfRevoked(parts: GateParts, frame: Frame, decision: Decision): Decision {
   if (decision.verdict.kind !== "permit" || parts.observeOnly) return decision;
   const late = lastLook(parts, frame);
-  return late === undefined ? decision : refusalOf(frame, parts, late);
+  if (late === undefined) return decision;
+  const refused = refusalOf(frame, parts, late);
+  void recordVerdict(parts, frame, refused);
+  return refused;
 }
 
 async function settleInvalidate(parts: GateParts, frame: Frame, finding: InvalidateFinding): Promise<Decision> {
