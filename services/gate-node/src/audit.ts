@@ -1,7 +1,55 @@
-/** Opens the audit sink that the settings name; without one, verdicts are not kept. */
-import { type AuditSink, openJsonlSink } from "@kavach/audit";
+/** Opens the audit log that the settings name; without one, verdicts are not kept. */
+import { existsSync } from "node:fs";
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { AuditLog, type AuditSink, openJsonlSink } from "@kavach/audit";
+import { bundleToBytes, KavachKeyPair } from "@kavach/crypto";
+import type { Clock } from "@kavach/model";
 import type { Config } from "./config.ts";
+import { readKeyPair } from "./key-files.ts";
 
-export async function openAudit(config: Config): Promise<AuditSink | undefined> {
-  return config.audit_log === undefined ? undefined : await openJsonlSink(config.audit_log);
+export interface AuditReports {
+  readonly report: (error: unknown, what: string) => void;
+  /** What the operator must hear at the start. */
+  readonly say: (what: string) => void;
+}
+
+/** Longest part of a log's name that comes from the node's. */
+const NAME_LENGTH_MAX = 150;
+
+/** Rejects with ConfigError, and with AuditError or whatever the file system says. */
+export async function openAudit(
+  config: Config,
+  nodeId: string,
+  clock: Clock,
+  { report, say }: AuditReports,
+): Promise<AuditSink | undefined> {
+  if (config.audit_log !== undefined) return await openJsonlSink(config.audit_log);
+  const folder = config.audit_dir;
+  if (folder === undefined) return undefined;
+  const keyPair =
+    config.audit_key === undefined
+      ? await keyOfFolder(folder, clock, say)
+      : await readKeyPair("audit_key", config.audit_key, config.passphrase_file);
+  const name = `kavach/${encodeURIComponent(nodeId).slice(0, NAME_LENGTH_MAX)}`;
+  const log = await AuditLog.open({ folder, keyPair, clock, name, report });
+  const { abandoned, cutBytes } = log.opening;
+  if (abandoned !== undefined) {
+    say(`audit log ${abandoned.origin} is ${abandoned.why} and not continued; ${log.origin} was begun`);
+  }
+  if (cutBytes > 0)
+    say(`audit log ${log.origin}: ${cutBytes} bytes of a torn entry were cut off; nobody was told of it`);
+  return log;
+}
+
+/** For a single node, whose log is verified by the key that lies beside it. */
+async function keyOfFolder(folder: string, clock: Clock, say: (what: string) => void): Promise<KavachKeyPair> {
+  const path = join(folder, "audit.key");
+  if (existsSync(path)) return await readKeyPair("audit_dir", path, undefined);
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  const keyPair = KavachKeyPair.generate({ clock });
+  await keyPair.saveToFile(path);
+  await writeFile(join(folder, "audit.pub"), bundleToBytes(keyPair.publicKeys()), { mode: 0o644 });
+  say(`audit key was made at this start: ${path}; keep audit.pub elsewhere to verify the log by`);
+  return keyPair;
 }

@@ -39,7 +39,10 @@ const SCHEMA = z.strictObject({
   lease_ms: millisecondsSetting(500, 60_000).default(5000),
   store_timeout_ms: millisecondsSetting(5, 2000).default(50),
   observe_only: switchSetting.default(false),
+  passphrase_file: z.string().optional(),
   audit_log: z.string().optional(),
+  audit_dir: z.string().optional(),
+  audit_key: z.string().optional(),
   audit_mode: z.enum(["best_effort", "required"]).default("best_effort"),
   fast_path: switchSetting.default(true),
   log_level: logLevelSetting,
@@ -64,6 +67,7 @@ const FLAGS: FlagTable = [
   ["--keys <file>", "key pair that signs permits; required with a shared store"],
   ["--manifest <file>", "root-signed manifest of public keys; required with a shared store"],
   ["--root <file>", "public key bundle of the root that signed the manifest; required with a shared store"],
+  ["--passphrase-file <file>", "passphrase of the key files, where they are encrypted"],
   ["--permit-ttl-ms <n>", "life of a permit, 1000 to 300000 (default 30000)"],
   ["--single-use <mode>", "on_request, when_limited or always (default on_request)"],
   ["--session-mode <mode>", "inline, open_on_first_use or required (default inline)"],
@@ -72,6 +76,8 @@ const FLAGS: FlagTable = [
   ["--store-timeout-ms <n>", "deadline of one call to the store (default 50)"],
   ["--observe-only [bool]", "judge and report, block nothing"],
   ["--audit-log <file>", "append every verdict to this file, one JSON line each"],
+  ["--audit-dir <folder>", "keep every verdict in a signed log in this folder, which 'kavach audit verify' reads"],
+  ["--audit-key <file>", "key pair that signs that log; with the memory store, made in the folder where none is given"],
   ["--audit-mode <mode>", "best_effort, or required: no permit without its line on disk (default best_effort)"],
   ["--tls-cert <file>", "serve TLS with this certificate chain"],
   ["--tls-key <file>", "private key of the certificate"],
@@ -81,7 +87,10 @@ const FLAGS: FlagTable = [
   ["--log-level <level>", "debug, info, warn, error or silent (default info)"],
 ];
 
-const PATHS = ["policies", "keys", "manifest", "root", "audit_log", "tls_cert", "tls_key", "tls_client_ca"] as const;
+const PATHS = [
+  ...(["policies", "keys", "manifest", "root", "passphrase_file"] as const),
+  ...(["audit_log", "audit_dir", "audit_key", "tls_cert", "tls_key", "tls_client_ca"] as const),
+];
 
 /** Reads flags, environment and file. Throws ConfigError; `--help` prints and exits. */
 export function readConfig(argv: readonly string[]): Config {
@@ -89,7 +98,7 @@ export function readConfig(argv: readonly string[]): Config {
   const { fanout, ...merged } = { ...(file === undefined ? {} : readConfigFile(String(file))), ...given };
   const fanouts = typeof fanout === "string" ? fanout.split(",").map((part) => part.trim()) : fanout;
   const config = parseSettings(SCHEMA, { ...merged, ...(fanouts !== undefined && { fanout: fanouts }) });
-  const faults = [...doorFaults(config), ...stateFaults(config)];
+  const faults = [...doorFaults(config), ...auditFaults(config), ...stateFaults(config)];
   if (faults.length > 0) throw new ConfigError(faults.join("\n"));
   return config;
 }
@@ -114,10 +123,21 @@ function readConfigFile(file: string): Record<string, unknown> {
 
 const CLUSTER_FILES = ["keys", "manifest", "root"] as const;
 
+function auditFaults({ audit_log, audit_dir, audit_key, audit_mode, store }: Config): string[] {
+  const faults: string[] = [];
+  if (audit_log !== undefined && audit_dir !== undefined) faults.push("audit_log, audit_dir: give one of them");
+  if (audit_key !== undefined && audit_dir === undefined) faults.push("audit_key: needs audit_dir");
+  if (audit_dir !== undefined && audit_key === undefined && store !== "memory") {
+    faults.push("audit_key: required with audit_dir and a shared store, so that the log can be verified elsewhere");
+  }
+  if (audit_mode === "required" && audit_log === undefined && audit_dir === undefined) {
+    faults.push("audit_mode: 'required' needs audit_log or audit_dir");
+  }
+  return faults;
+}
+
 function stateFaults(config: Config): string[] {
   const faults: string[] = [];
-  if (config.audit_mode === "required" && config.audit_log === undefined)
-    faults.push("audit_mode: 'required' needs audit_log");
   if (config.store === "memory") {
     if (config.log !== undefined) faults.push("log: needs a shared store");
     if (config.fanout.length > 0) faults.push("fanout: needs a shared store");

@@ -1,19 +1,21 @@
-/** The keys of a node: the pair that signs permits, and the root-signed manifest that it hands out and verifies by. */
-import { readFileSync } from "node:fs";
+/** The keys of a node: the pair that signs permits, and the root-signed manifest that it hands out and verifies by. Both change with their files. */
 import {
   buildSignedManifest,
   bundleFromBytes,
-  decodeKeyFile,
+  type DirectorySource,
   KavachKeyPair,
+  KeyRing,
   keyIdOf,
   PermitSigner,
   PermitVerifier,
   type PublicKeyBundle,
   PublicKeyDirectory,
+  signedManifestSource,
 } from "@kavach/crypto";
 import type { Clock } from "@kavach/model";
 import { ConfigError } from "@kavach/service";
 import type { Config } from "./config.ts";
+import { openKeyPair, readKeyFile } from "./key-files.ts";
 
 export interface Keys {
   readonly signer: PermitSigner;
@@ -23,58 +25,154 @@ export interface Keys {
   readonly manifestVersion: number;
   /** Key and root were made at this start and die with the process. */
   readonly ephemeral: boolean;
+  /** Takes the files again. Resolves with whether anything changed; rejects, and changes nothing, when they do not fit together. */
+  reload(): Promise<boolean>;
 }
 
 const EMBEDDED_MANIFEST_MS = 365 * 86_400_000;
+/** How long a key that was exchanged may go on with the signatures it is making, milliseconds. */
+const RETIRE_MS = 10_000;
+const NOT_IN_MANIFEST = "manifest: this node's key is not in it; sign a manifest that holds the key, and give that";
+
+/** Where keys come from: files that may change, or what was made at the start. */
+interface KeySource {
+  /** The key file's bytes, which are opened only when they are others than before: opening an encrypted one is dear by design. */
+  readonly readKeys: () => Promise<Uint8Array>;
+  readonly openKeys: (content: Uint8Array) => Promise<KavachKeyPair>;
+  readonly readManifest: () => Promise<Uint8Array>;
+  readonly readRoot: () => Promise<PublicKeyBundle>;
+  readonly ephemeral: boolean;
+}
 
 /** Only the embedded store makes key and root itself: a replica with a key of its own would issue permits that no other verifies. */
 export async function openKeys(config: Config, clock: Clock): Promise<Keys> {
-  const { keys, manifest, root } = config;
+  const { keys, manifest, root, passphrase_file } = config;
   if (keys === undefined || manifest === undefined || root === undefined) {
     if (keys !== undefined || manifest !== undefined || root !== undefined) {
       throw new ConfigError("keys, manifest and root: give all three, or none with the memory store");
     }
-    return await makeKeys(clock);
+    return await assemble(await makeKeys(clock), clock);
   }
-  const keyPair = readKeyFile("keys", keys, decodeKeyFile);
-  const rootBundle = readKeyFile("root", root, bundleFromBytes);
-  const bytes = readKeyFile("manifest", manifest, (content) => content);
-  return await assemble(keyPair, bytes, rootBundle, clock, false);
+  const source: KeySource = {
+    readKeys: () => readKeyFile("keys", keys, (content) => content),
+    openKeys: (content) => openKeyPair("keys", keys, content, passphrase_file),
+    readManifest: () => readKeyFile("manifest", manifest, (content) => new Uint8Array(content)),
+    readRoot: () => readKeyFile("root", root, bundleFromBytes),
+    ephemeral: false,
+  };
+  return await assemble(source, clock);
 }
 
-async function makeKeys(clock: Clock): Promise<Keys> {
+async function makeKeys(clock: Clock): Promise<KeySource> {
   const root = KavachKeyPair.generate({ clock });
   const keyPair = KavachKeyPair.generate({ clock });
   const nowMs = Math.floor(clock.nowMs());
   const expiresAtMs = nowMs + EMBEDDED_MANIFEST_MS;
   const manifest = await buildSignedManifest(root, { bundles: [keyPair.publicKeys()], version: 1, expiresAtMs, nowMs });
-  return await assemble(keyPair, manifest, root.publicKeys(), clock, true);
+  return {
+    readKeys: async () => new Uint8Array(0),
+    openKeys: async () => keyPair,
+    readManifest: async () => manifest,
+    readRoot: async () => root.publicKeys(),
+    ephemeral: true,
+  };
 }
 
-async function assemble(
-  keyPair: KavachKeyPair,
-  manifest: Uint8Array,
-  rootBundle: PublicKeyBundle,
-  clock: Clock,
-  ephemeral: boolean,
-): Promise<Keys> {
-  const directory = await PublicKeyDirectory.fromSignedManifest({ read: async () => manifest, rootBundle, clock });
-  const signer = new PermitSigner({ keyPair, clock });
-  // A key that the manifest does not hold would sign permits that nobody can verify.
-  if (!directory.bundles().some((bundle) => keyIdOf(bundle, signer.suite) === signer.keyId)) {
-    throw new ConfigError("manifest: this node's key is not in it; sign a manifest that holds the key, and give that");
-  }
-  const verifier = new PermitVerifier({ directory, suite: signer.suite });
-  return { signer, verifier, manifest, manifestVersion: directory.version ?? 0, ephemeral };
+async function assemble(source: KeySource, clock: Clock): Promise<Keys> {
+  let content = await source.readKeys();
+  const keyPair = await source.openKeys(content);
+  // The directory says "unavailable" of any manifest it cannot read; the operator wants the file's name.
+  await source.readManifest();
+  const served = servedManifest(source, await source.readRoot(), clock);
+  const directory = await PublicKeyDirectory.fromSource(served.source, { clock });
+  expectInManifest(directory, keyPair);
+  const ring = new KeyRing({ active: keyPair, clock });
+  const signer = new PermitSigner({ keyRing: ring, clock });
+  return {
+    signer,
+    verifier: new PermitVerifier({ directory, suite: signer.suite }),
+    get manifest() {
+      return served.bytes();
+    },
+    get manifestVersion() {
+      return directory.version ?? 0;
+    },
+    ephemeral: source.ephemeral,
+    async reload() {
+      const before = directory.version;
+      // First the manifest: a permit under a key that no verifier knows yet would be refused everywhere.
+      await directory.reload();
+      const read = await source.readKeys();
+      if (Buffer.compare(read, content) === 0) return directory.version !== before;
+      const next = await source.openKeys(read);
+      if (next.id !== ring.active.id) {
+        expectInManifest(directory, next);
+        const retired = ring.rotate(next);
+        setTimeout(() => retired.dispose(), RETIRE_MS).unref();
+      }
+      content = read;
+      return true;
+    },
+  };
 }
 
-function readKeyFile<T>(setting: string, file: string, read: (bytes: Uint8Array) => T): T {
-  try {
-    return read(readFileSync(file));
-  } catch (error) {
-    // Only codes: the text of a parser may quote the secret it could not read.
-    throw new ConfigError(
-      `${setting}: cannot read ${file}: ${(error as NodeJS.ErrnoException).code ?? "not a file of this kind"}`,
-    );
-  }
+/** The directory's source, and the bytes of the manifest that the directory has taken, whoever had it read again. */
+function servedManifest({ readManifest }: KeySource, rootBundle: PublicKeyBundle, clock: Clock) {
+  let read: Uint8Array = new Uint8Array(0);
+  let taken = read;
+  const inner = signedManifestSource({
+    read: async () => {
+      read = await readManifest();
+      return read;
+    },
+    rootBundle,
+    clock,
+  });
+  const source: DirectorySource = {
+    ...inner,
+    async load(last) {
+      const loaded = await inner.load(last);
+      taken = read;
+      return loaded;
+    },
+  };
+  return { source, bytes: () => taken };
+}
+
+/** A key that the manifest does not hold would sign permits that nobody can verify. */
+function expectInManifest(directory: PublicKeyDirectory, keyPair: KavachKeyPair): void {
+  const idOf = (bundle: PublicKeyBundle) => keyIdOf(bundle, "ml-dsa-65+ed25519");
+  const keyId = idOf(keyPair.publicKeys());
+  if (!directory.bundles().some((bundle) => idOf(bundle) === keyId)) throw new ConfigError(NOT_IN_MANIFEST);
+}
+
+export interface KeyWatchOptions {
+  readonly onChange: (keyId: string, manifestVersion: number) => void;
+  readonly onFault: (error: unknown) => void;
+  /** How often the files are looked at, milliseconds. Default 5000. */
+  readonly everyMs?: number;
+}
+
+/** Looks at the files again and again: a Secret is exchanged under a link, which no watch of the file system reports. */
+export function watchKeys(keys: Keys, { onChange, onFault, everyMs = 5000 }: KeyWatchOptions): { close(): void } {
+  if (keys.ephemeral) return { close: () => {} };
+  let looking = false;
+  /** A fault is told once, not at every look. */
+  let told = "";
+  const look = async () => {
+    if (looking) return;
+    looking = true;
+    try {
+      if (await keys.reload()) onChange(keys.signer.keyId, keys.manifestVersion);
+      told = "";
+    } catch (error) {
+      const fault = String(error);
+      if (fault !== told) onFault(error);
+      told = fault;
+    } finally {
+      looking = false;
+    }
+  };
+  const timer = setInterval(() => void look(), everyMs).unref();
+  return { close: () => clearInterval(timer) };
 }

@@ -7,7 +7,7 @@ import { SYSTEM_CLOCK } from "@kavach/system";
 import { openAudit } from "./audit.ts";
 import { readConfig } from "./config.ts";
 import { wireGate } from "./gate.ts";
-import { openKeys } from "./keys.ts";
+import { openKeys, watchKeys } from "./keys.ts";
 import { openPolicyBook, watchPolicies } from "./policies.ts";
 import { serve } from "./server.ts";
 import { openState } from "./state.ts";
@@ -23,13 +23,17 @@ async function start(): Promise<Started> {
   const exporter = openTelemetry("kavach-gate-node", nodeId);
   const policies = openPolicyBook(config);
   const keys = await openKeys(config, SYSTEM_CLOCK);
-  const audit = await openAudit(config);
+  const audit = await openAudit(config, nodeId, SYSTEM_CLOCK, { report, say: (what) => logger.warn(what) });
   const state = await openState(config, nodeId, SYSTEM_CLOCK, report);
   const rooms = wireGate({ config, state, keys, policies, audit, metrics: gateMetrics(), report });
   const { main, admin } = await serve(config, rooms, state, keys, exporter, report);
   const watching = watchPolicies(config, policies, {
     onChange: (policyDigest) => logger.info({ policyDigest }, "policies changed"),
     onFault: (error) => report(error, "policy file not taken; the policies in force stay"),
+  });
+  const watchingKeys = watchKeys(keys, {
+    onChange: (keyId, manifestVersion) => logger.info({ keyId, manifestVersion }, "keys changed"),
+    onFault: (error) => report(error, "key files not taken; the keys in force stay"),
   });
   if (keys.ephemeral) logger.warn("permit key and root were made at this start and end with it: for one process only");
   if (config.observe_only) logger.warn("observe-only: nothing is blocked");
@@ -42,6 +46,7 @@ async function start(): Promise<Started> {
     logger,
     stop: async () => {
       watching.close();
+      watchingKeys.close();
       await main.drain(DRAIN_MS);
       await rooms.outbox.close();
       await keys.signer.close();

@@ -1,0 +1,73 @@
+/** The audit log of a running node, verified from outside by what the node left behind. */
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { originFoldersIn, verifyLog } from "@kavach/audit";
+import { bundleFromBytes, KavachKeyPair } from "@kavach/crypto";
+import { REPO, startGateProcess } from "@kavach/testkit";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { readConfig } from "./config.ts";
+
+const CONFIG = join(REPO, "examples/gate-node.toml");
+let folder: string;
+let dir: string;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), "kavach-node-audit-"));
+  dir = join(folder, "audit");
+});
+afterEach(() => rm(folder, { recursive: true }));
+
+async function evaluate(address: string, amount: number): Promise<unknown> {
+  const response = await fetch(`http://${address}/kavach.v1.GateService/Evaluate`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({
+      context: {
+        principal: { id: "agent-bot", kind: "PRINCIPAL_KIND_AGENT" },
+        action: { name: "issue_refund", params: { amount } },
+      },
+    }),
+  });
+  return await response.json();
+}
+
+describe("a gate-node with --audit-dir", () => {
+  it("keeps every verdict, over a kill and a stop, in a log that its key vouches for", async () => {
+    const args = ["--config", CONFIG, "--audit-dir", dir, "--audit-mode", "required"];
+    for (const amount of [500, 5000]) {
+      await using node = await startGateProcess({ args });
+      if (amount === 500) expect(node.child.log).toContain("audit key was made at this start");
+      expect(await evaluate(node.address, amount)).toHaveProperty(amount === 500 ? "permit.token" : "refuse.code");
+      // The first is killed when it is disposed of; the second ends in order, and signs a last checkpoint.
+      if (amount === 5000) expect(await node.child.end("SIGTERM")).toBe(0);
+    }
+    const bundles = [bundleFromBytes(await readFile(join(dir, "audit.pub")))];
+    const [origin, ...others] = await originFoldersIn(dir);
+    expect(others).toEqual([]);
+    const verified = await verifyLog({ folder: origin as string, bundles, suite: "ml-dsa-65+ed25519" });
+    expect(verified).toMatchObject({ proven: 2, unproven: 0 });
+    const name = (await readdir(origin as string)).find((one) => one.endsWith(".jsonl"));
+    const lines = (await readFile(join(origin as string, name as string), "utf8")).trimEnd().split("\n").slice(1);
+    expect(lines.map((line) => JSON.parse(line))).toMatchObject([
+      { index: 0, principal_id: "agent-bot", found: { kind: "permit" }, returned: "permit" },
+      { index: 1, principal_id: "agent-bot", found: { kind: "refuse" }, returned: "refuse" },
+    ]);
+  });
+
+  it("signs with the key it is given, and refuses settings that do not fit together", async () => {
+    const key = join(folder, "audit.key");
+    await KavachKeyPair.generate().saveToFile(key);
+    await using node = await startGateProcess({
+      args: ["--config", CONFIG, "--audit-dir", dir, "--audit-key", key],
+    });
+    expect(node.child.log).not.toContain("audit key was made");
+    const read =
+      (...args: string[]) =>
+      () =>
+        readConfig(["node", "gate-node", "--config", CONFIG, ...args]);
+    expect(read("--audit-key", key)).toThrow("audit_key: needs audit_dir");
+    expect(read("--audit-dir", dir, "--audit-log", "x")).toThrow("give one of them");
+    expect(read("--audit-dir", dir, "--store", "redis://127.0.0.1:1")).toThrow("audit_key: required");
+    expect(read("--audit-mode", "required")).toThrow("needs audit_log or audit_dir");
+  });
+});

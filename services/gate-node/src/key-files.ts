@@ -1,0 +1,43 @@
+/** Reads files of keys. Faults name the setting and the file, and quote nothing of what is in it. */
+import { readFile } from "node:fs/promises";
+import { KavachKeyPair } from "@kavach/crypto";
+import { ConfigError } from "@kavach/service";
+
+/** Rejects with ConfigError. */
+export async function readKeyFile<T>(
+  setting: string,
+  file: string,
+  read: (bytes: Uint8Array) => T | Promise<T>,
+): Promise<T> {
+  return await guarded(setting, file, async () => await read(await readFile(file)));
+}
+
+/** Encrypted where there is a passphrase, and only there. Rejects with ConfigError. */
+export async function openKeyPair(
+  setting: string,
+  file: string,
+  content: Uint8Array,
+  passphraseFile: string | undefined,
+): Promise<KavachKeyPair> {
+  if (passphraseFile === undefined) return await guarded(setting, file, () => KavachKeyPair.open(content));
+  const passphrase = await readKeyFile("passphrase_file", passphraseFile, (bytes) =>
+    Buffer.from(bytes)
+      .toString("utf8")
+      .replace(/\r?\n$/, ""),
+  );
+  return await guarded(setting, file, () => KavachKeyPair.open(content, { passphrase }));
+}
+
+export async function readKeyPair(setting: string, file: string, passphraseFile: string | undefined) {
+  return await openKeyPair(setting, file, await readKeyFile(setting, file, (bytes) => bytes), passphraseFile);
+}
+
+async function guarded<T>(setting: string, file: string, read: () => Promise<T>): Promise<T> {
+  try {
+    return await read();
+  } catch (error) {
+    // Only codes: the text of a parser may quote the secret it could not read.
+    const code = (error as NodeJS.ErrnoException).code ?? "not a file of this kind";
+    throw new ConfigError(`${setting}: cannot read ${file}: ${code}`);
+  }
+}
