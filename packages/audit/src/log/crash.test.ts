@@ -7,24 +7,53 @@ import { AuditLog } from "./audit-log.ts";
 import { newFolder, originIn, removeFolder } from "./log-fixture.ts";
 import { verifyLog } from "./verify.ts";
 
-const CHILD = join(import.meta.dirname, "crash-child.ts");
 const keyPair = KavachKeyPair.generate();
-const secret = Buffer.from(keyPair.toSecretBytes()).toString("base64");
 const trust = { bundles: [keyPair.publicKeys()], suite: "ml-dsa-65+ed25519" } as const;
 const KILLS = Number(process.env.KAVACH_KILLS ?? 24);
 /** Every kill strikes after another number of entries, from the first ones on. */
 const afterEntries = (round: number) => (round * 37) % 400;
 
+/** Writes a log as fast as it can, and tells of each entry once it was acknowledged. */
+const ROOM = join(import.meta.dirname, "..");
+const PROGRAM = `
+  import { writeSync } from "node:fs";
+  import { KavachKeyPair } from ${JSON.stringify(join(ROOM, "../../crypto/src/index.ts"))};
+  import { AuditLog } from ${JSON.stringify(join(ROOM, "index.ts"))};
+  import { auditRecord } from ${JSON.stringify(join(ROOM, "record-fixture.ts"))};
+  const [folder, key, from] = process.argv.slice(1);
+  const keyPair = await KavachKeyPair.loadFromFile(key);
+  const log = await AuditLog.open({ folder, keyPair, checkpointEveryMs: 10, segmentBytesMax: 64 * 1024 });
+  let next = Number(from);
+  async function write() {
+    for (;;) {
+      const n = next++;
+      await log.append(auditRecord({ principalId: "agent-" + n }));
+      // Synchronous: what was told must not wait in a buffer that dies with the process.
+      writeSync(1, n + "\\n");
+    }
+  }
+  await Promise.all(Array.from({ length: 16 }, write));`;
+
+let parent: string;
 let folder: string;
+let key: string;
 beforeAll(async () => {
-  folder = await newFolder();
+  parent = await newFolder();
+  folder = join(parent, "log");
+  key = join(parent, "key");
+  await keyPair.saveToFile(key);
 });
-afterAll(() => removeFolder(folder));
+afterAll(() => removeFolder(parent));
 
 /** Starts the child, kills it with SIGKILL once it has told of `count` entries, and returns all it told. */
 function runUntilKilled(from: number, count: number): Promise<number[]> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, ["--no-warnings", CHILD, folder, secret, String(from)]);
+    const child = spawn(process.execPath, [
+      ...["--no-warnings", "--input-type=module", "-e", PROGRAM],
+      folder,
+      key,
+      String(from),
+    ]);
     let told = "";
     let errors = "";
     child.stderr.on("data", (chunk) => {
