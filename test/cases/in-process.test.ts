@@ -1,7 +1,9 @@
 /** Every decision case on the judge, the engine, the conductor and the embedded gate; and that there are as many as there must be. */
 import { readFileSync } from "node:fs";
 import { PRINCIPAL_KINDS, REFUSE_CODES } from "@kavach/model";
+import { Ajv2020 } from "ajv/dist/2020.js";
 import { describe, expect, test } from "vitest";
+import { parse } from "yaml";
 import { type DoorHabits, expectAnswer } from "./answers.ts";
 import { type Case, readCaseFiles } from "./case-files.ts";
 import { caseJsonSchema, type Door } from "./case-schema.ts";
@@ -58,6 +60,12 @@ describe("the files", () => {
   test("have a schema that is up to date", () => {
     const published = JSON.parse(readFileSync(new URL("case.schema.json", import.meta.url), "utf8")) as object;
     expect(published).toEqual(caseJsonSchema());
+    const validate = new Ajv2020({ strict: false }).compile(published);
+    for (const { file } of files) {
+      const content: unknown = parse(readFileSync(new URL(file, import.meta.url), "utf8"));
+      expect(validate(content), file).toBe(true);
+    }
+    expect(validate({ about: "nothing", cases: [{ name: "a", expct: "permit" }] })).toBe(false);
   });
 });
 
