@@ -35,7 +35,9 @@ it("makes keys that a gate-node takes as they are", async () => {
       .find((line) => line.startsWith("gate-node "))
       ?.split(" ")
       .slice(1) ?? [];
-  await using node = await startGateProcess({ args: ["--config", join(REPO, "examples/gate-node.toml"), ...flags] });
+  const auditFlags = ["--audit-dir", join(dir, "log"), "--audit-key", join(dir, "audit.key")];
+  const config = ["--config", join(REPO, "examples/gate-node.toml")];
+  await using node = await startGateProcess({ args: [...config, ...flags, ...auditFlags] });
   expect(node.child.log).not.toContain("made at this start");
   await expect(keys("generate", "--dir", dir)).rejects.toThrow("is there already");
 });

@@ -32,6 +32,8 @@ const ROOT = "root.key";
 const ROOT_PUBLIC = "root.pub";
 const PERMIT = "permit.key";
 const MANIFEST = "manifest";
+const AUDIT = "audit.key";
+const AUDIT_PUBLIC = "audit.pub";
 /** Public keys that the manifest holds: the one in use and those whose permits may still be about. */
 const PUBLIC_FORM = /^permit-.+\.pub$/;
 
@@ -42,7 +44,9 @@ export function keysCommand(world: KeysWorld): Command {
       .option("--manifest-days <n>", "how long the manifest holds", days, 90)
       .option("--passphrase-file <file>", "encrypts the root's key file with this passphrase, or opens it");
   const keys = new Command("keys").description("make, rotate and vouch for the keys that sign permits");
-  inFolder(keys.command("generate").description("a root, a permit key and their manifest, in a new folder"))
+  inFolder(
+    keys.command("generate").description("a root, a permit key and their manifest, and an audit key, in a new folder"),
+  )
     .option("--permit-days <n>", "how long the permit key signs (default: for ever)", days)
     .action(async (options: FolderOptions & { permitDays?: number }) => generate(world, options));
   inFolder(keys.command("rotate").description("a new permit key; the manifest goes on vouching for the earlier ones"))
@@ -58,7 +62,7 @@ export function keysCommand(world: KeysWorld): Command {
 async function generate(world: KeysWorld, options: FolderOptions & { permitDays?: number }): Promise<void> {
   const { dir } = options;
   await mkdir(dir, { recursive: true, mode: 0o700 });
-  for (const name of [ROOT, PERMIT, MANIFEST]) {
+  for (const name of [ROOT, PERMIT, MANIFEST, AUDIT]) {
     if (existsSync(join(dir, name)))
       throw new ConfigError(`${join(dir, name)} is there already; 'keys rotate' makes the next key`);
   }
@@ -67,10 +71,12 @@ async function generate(world: KeysWorld, options: FolderOptions & { permitDays?
   await root.saveToFile(join(dir, ROOT), passphrase === undefined ? {} : { passphrase });
   await replace(join(dir, ROOT_PUBLIC), bundleToBytes(root.publicKeys()));
   await newPermitKey(world, options);
+  await newAuditKey(world, dir);
   await sign(world, options, root);
   world.print(
     `gate-node --keys ${join(dir, PERMIT)} --manifest ${join(dir, MANIFEST)} --root ${join(dir, ROOT_PUBLIC)}`,
   );
+  world.print(`for a signed audit log: --audit-dir <folder> --audit-key ${join(dir, AUDIT)}`);
   world.print(`Keep ${join(dir, ROOT)} off line: whoever has it can vouch for keys of their own.`);
 }
 
@@ -92,6 +98,14 @@ async function newPermitKey(world: KeysWorld, options: FolderOptions & { permitD
   await permit.saveToFile(join(dir, PERMIT));
   permit.dispose();
   return permit.id;
+}
+
+/** A key of its own: whoever can mint permits must not be able to rewrite what was logged of them, nor the other way round. */
+async function newAuditKey(world: KeysWorld, dir: string): Promise<void> {
+  const audit = KavachKeyPair.generate({ clock: world.clock });
+  await replace(join(dir, AUDIT_PUBLIC), bundleToBytes(audit.publicKeys()));
+  await audit.saveToFile(join(dir, AUDIT));
+  audit.dispose();
 }
 
 /** The newest `most` public keys that have not expired go into the manifest. */

@@ -45,6 +45,9 @@ const CHANGES: Partial<PermitClaims>[] = [
   { expiresAtMs: BigInt(NOW_MS + 60_000) },
   { singleUse: true },
   { mode: 2 },
+  // Bytes moved over the border of two fields.
+  { action: "issue_refun", resource: "dorders/1" },
+  { principalId: "agent-", roles: ["7support", "refunds"] },
 ];
 
 describe("a forged permit", () => {
