@@ -2,7 +2,7 @@
 import { configDefaults, defineConfig } from "vitest/config";
 
 // What measures time, or starts many processes, has the two cores of a small machine to itself: groups run one after another.
-const ALONE = ["test/{cluster,interop,conformance,chaos,deploy}/**/*.test.ts", "test/cases/wire.test.ts"];
+const ALONE = ["test/{cluster,interop,conformance,chaos,deploy}/**/*.test.ts", "test/cases/{wire,cluster}.test.ts"];
 
 const limits = { testTimeout: 30_000, hookTimeout: 120_000 };
 const exclude = [...configDefaults.exclude, "**/dist/**"];

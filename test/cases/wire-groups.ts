@@ -9,8 +9,8 @@ import type { Ask } from "./case-schema.ts";
 export interface WireGroup {
   readonly title: string;
   readonly cases: readonly WireCase[];
-  /** Policy file, JSON. */
-  readonly policiesJson: string;
+  /** Policy file. */
+  readonly policiesToml: string;
   /** Settings of a gate-node beside its policies, TOML. */
   readonly configToml: string;
 }
@@ -83,7 +83,7 @@ export function wireGroups(cases: readonly Case[]): WireGroup[] {
   return [...byOptions].map(([title, group]) => ({
     title,
     cases: group,
-    policiesJson: JSON.stringify({ policies: group.flatMap((one) => one.policies()) }),
+    policiesToml: tomlOf({ policies: group.flatMap((one) => one.policies()) }),
     configToml: tomlOf(settingsOf(group[0]?.of.options ?? {})),
   }));
 }

@@ -19,10 +19,10 @@ const cases = readCaseFiles()
 const folder = mkdtempSync(join(tmpdir(), "kavach-cases-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-function startGate({ policiesJson, configToml }: WireGroup): Promise<GateProcess> {
-  const policies = join(folder, "policies.json");
+function startGate({ policiesToml, configToml }: WireGroup): Promise<GateProcess> {
+  const policies = join(folder, "policies.toml");
   const config = join(folder, "gate-node.toml");
-  writeFileSync(policies, policiesJson);
+  writeFileSync(policies, policiesToml);
   writeFileSync(config, configToml);
   return startGateProcess({ args: ["--config", config, "--policies", policies, "--store", "memory"] });
 }
