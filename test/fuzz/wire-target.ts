@@ -1,13 +1,15 @@
-/** The decoder of requests: whatever the bytes, it says what is wrong or reads a context within every limit. */
+/** The readers of requests, from the wire and from SDK users: whatever comes, they say what is wrong or read a context within every limit. */
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { type EvaluateRequest, EvaluateRequestSchema } from "@kavach/api";
 import { loadPolicySet } from "@kavach/engine";
-import type { ActionContext } from "@kavach/model";
+import { type ActionContext, type ContextInput, contextFromInput } from "@kavach/model";
 import { contextFromWire, contextToWire } from "@kavach/wire";
 import { readCaseFiles } from "../cases/case-files.ts";
+import { inputOf } from "../cases/contexts.ts";
 import { requestOf } from "../cases/wire-door.ts";
 import type { ReferenceSource } from "../reference/source.ts";
 import { isPermitted } from "./judged.ts";
+import { mutatedValue } from "./mutate-value.ts";
 import type { FuzzTarget, Reached } from "./run.ts";
 
 const NOW_MS = Date.UTC(2026, 5, 15, 12);
@@ -21,7 +23,13 @@ const source: ReferenceSource = {
 };
 const set = loadPolicySet({ format: "object", value: source }, (bytes) => bytes.slice(0, 32));
 
-function take(input: Uint8Array<ArrayBuffer>): Reached {
+/** The end of every reading: within the limits, and judged as the judge does. */
+function judged(context: ActionContext): Reached {
+  requireLimits(context);
+  return isPermitted(set, source, context) ? "permitted" : "accepted";
+}
+
+function takeMessage(input: Uint8Array<ArrayBuffer>): Reached {
   let request: EvaluateRequest;
   try {
     request = fromBinary(EvaluateRequestSchema, input);
@@ -38,10 +46,25 @@ function take(input: Uint8Array<ArrayBuffer>): Reached {
     if ((error as Error).name === "InputError") return "refused";
     throw error;
   }
-  requireLimits(context);
-  // What was read is written and read again without loss.
+  // What was read can be written, and read again.
   contextFromWire(contextToWire(context), "context", NOW_MS);
-  return isPermitted(set, source, context) ? "permitted" : "accepted";
+  return judged(context);
+}
+
+/** The flat context that SDK users write, from callers whose types were not checked. */
+function takeInput(bytes: Uint8Array<ArrayBuffer>): Reached {
+  let input: unknown;
+  try {
+    input = JSON.parse(new TextDecoder().decode(bytes));
+  } catch {
+    return "refused";
+  }
+  try {
+    return judged(contextFromInput(input as ContextInput, { nowMs: NOW_MS, unnamedSessionId: "unnamed" }));
+  } catch (error) {
+    if ((error as Error).name === "InputError") return "refused";
+    throw error;
+  }
 }
 
 /** The limits once more, as plainly as they can be said. */
@@ -69,27 +92,30 @@ function requireLimits({ principal, action, session, environment }: ActionContex
   }
 }
 
+const cases = readCaseFiles().flatMap((file) => file.cases);
+const encoder = new TextEncoder();
+
 export const WIRE_DECODER: FuzzTarget = {
   name: "wire decoder",
-  corpus: readCaseFiles()
-    .flatMap(({ cases }) => cases)
+  corpus: cases
     .filter(({ doors }) => doors.includes("grpc"))
-    .map(({ ask, realm }) =>
-      toBinary(EvaluateRequestSchema, create(EvaluateRequestSchema, requestOf(ask, realm, NOW_MS))),
-    )
+    .map(({ ask, realm }) => create(EvaluateRequestSchema, requestOf(ask, realm, NOW_MS)))
+    .map((request) => toBinary(EvaluateRequestSchema, request))
     // The few huge ones would take most of the time.
     .filter(({ length }) => length < 4096),
-  tokens: [
-    "\u0008",
-    "\u0012",
-    "\u001a",
-    "\u0022",
-    "u1",
-    "__proto__",
-    "10.0.0.1",
-    "\u0000\u0000\u0000\u0000",
-    "\u007f".repeat(10),
-    "secret",
-  ],
-  take,
+  tokens: ["\u0008", "\u0012", "\u001a", "\u0022", "u1", "__proto__", "10.0.0.1", "\u0000".repeat(4), "secret"],
+  take: takeMessage,
+};
+
+const inputs = cases
+  .filter(({ doors }) => doors.includes("gate"))
+  .map(({ ask }) => inputOf(ask, NOW_MS))
+  .filter((input) => JSON.stringify(input).length < 4096);
+
+export const INPUT_READER: FuzzTarget = {
+  name: "flat contexts",
+  corpus: inputs.map((input) => encoder.encode(JSON.stringify(input))),
+  tokens: ["principalId", "roles", "params", "__proto__", "null", "[]", "{}", '"', ",", ":", "1e999", "10.0.0.1"],
+  draw: (dice) => encoder.encode(JSON.stringify(mutatedValue(dice, inputs)) ?? "null"),
+  take: takeInput,
 };
