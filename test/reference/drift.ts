@@ -74,7 +74,7 @@ function device({ environment }: ActionContext, session: Session): Row {
 
 function behavior(session: Session, nowMs: number, max: number, warning: number): Row {
   const minutes = Math.trunc(ageOf(session, nowMs) / 60);
-  const rate = Math.floor(session.actionCount / (minutes > 1 ? minutes : 1));
+  const rate = Math.floor(session.actionCount / Math.max(minutes, 1));
   if (rate > max) return `action rate (${rate}/min) exceeds violation threshold (${plain(max)})`;
   return rate > warning ? "warning" : "stable";
 }
