@@ -11,6 +11,8 @@ export type AuditErrorCode =
   | "KEY_EXPIRED"
   /** Another process writes this log. */
   | "LOG_IN_USE"
+  /** The record is longer than an entry may be. */
+  | "ENTRY_TOO_LONG"
   /** The list of origins did not take the log's first checkpoint. */
   | "REGISTRY_UNAVAILABLE"
   /** An option is unknown or out of range. */

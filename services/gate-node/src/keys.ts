@@ -103,7 +103,10 @@ async function assemble(source: KeySource, clock: Clock): Promise<Keys> {
       // First the manifest: a permit under a key that no verifier knows yet would be refused everywhere.
       await directory.reload();
       const read = await source.readKeys();
-      if (Buffer.compare(read, content) === 0) return directory.version !== before;
+      if (Buffer.compare(read, content) === 0) {
+        expectInManifest(directory, ring.active);
+        return directory.version !== before;
+      }
       const next = await source.openKeys(read);
       if (next.id !== ring.active.id) {
         expectInManifest(directory, next);

@@ -157,6 +157,32 @@ describe("AuditLog", () => {
     await expect(log.append(record(4))).rejects.toEqual(code("SINK_CLOSED"));
   });
 
+  it("takes no record that could not be read again", async () => {
+    const log = await openLog(folder);
+    await expect(log.append({ ...record(0), caller: "x".repeat(1024 * 1024) })).rejects.toEqual(code("ENTRY_TOO_LONG"));
+    await log.append({ ...record(0), caller: "x".repeat(1024 * 1024 - 1000) });
+    await log.close();
+    expect(await verify()).toMatchObject({ proven: 1 });
+  });
+
+  it("does not wait for ever for a list of origins that is silent", async () => {
+    const registry = new MemoryOriginRegistry();
+    const log = await openLog(folder, { registry });
+    await log.append(record(0));
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    try {
+      const publish = vi.spyOn(registry, "publish").mockReturnValue(new Promise(() => {}));
+      const closing = log.close().catch((error: unknown) => error);
+      await vi.waitFor(() => expect(publish).toHaveBeenCalled());
+      await vi.advanceTimersByTimeAsync(5000);
+      expect(await closing).toEqual(code("REGISTRY_UNAVAILABLE"));
+    } finally {
+      vi.useRealTimers();
+    }
+    expect(await verify()).toMatchObject({ proven: 1 });
+    await (await openLog(folder)).close();
+  });
+
   it.each([{ name: "a b" }, { segmentBytesMax: 1 }, { checkpointEveryMs: 0 }, { waitingMax: 0.5 }, { dir: "" }])(
     "refuses option %o",
     async (option) => {

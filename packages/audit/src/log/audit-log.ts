@@ -10,9 +10,11 @@ import { type AuditRecord, recordLine } from "../record.ts";
 import type { AuditSink } from "../sink.ts";
 import { signCheckpoint } from "./checkpoint.ts";
 import { CHECKPOINT, entryLine, replaceFile, segmentCheckpointName, segmentName } from "./layout.ts";
+import { LINE_BYTES_MAX } from "./lines.ts";
 import { type OpenedFolder, type Opening, openFolder } from "./opening.ts";
 import { Segment } from "./segment.ts";
 import { type AuditLogOptions, checkedSettings, type Settings } from "./settings.ts";
+import { within } from "./within.ts";
 import { lockForWriting, type Unlock } from "./writer-lock.ts";
 
 interface Waiting {
@@ -23,6 +25,10 @@ interface Waiting {
 
 /** Most entries of one group, so that lines and hashes of a group stay small. */
 const GROUP_MAX = 1000;
+/** What an entry's index adds to its line. */
+const INDEX_BYTES_MAX = 64;
+/** Longest wait for the list of origins, milliseconds: one that is silent must not keep the log from closing. */
+const REGISTRY_WAIT_MS = 5000;
 
 export class AuditLog implements AuditSink {
   readonly origin: string;
@@ -79,6 +85,9 @@ export class AuditLog implements AuditSink {
     this.#expectLiveKey();
     if (this.#waiting.length >= this.#settings.waitingMax) throw new AuditError("SINK_FULL", "too many entries wait");
     const line = recordLine(record);
+    if (Buffer.byteLength(line) > LINE_BYTES_MAX - INDEX_BYTES_MAX) {
+      throw new AuditError("ENTRY_TOO_LONG", "the record is longer than an entry may be");
+    }
     await new Promise<void>((resolve, reject) => {
       this.#waiting.push({ line, resolve, reject });
       this.#writing ??= this.#writeAll();
@@ -171,7 +180,7 @@ export class AuditLog implements AuditSink {
     await replaceFile(this.#folder, CHECKPOINT, note);
     this.#checkpointed = size;
     try {
-      await this.#settings.registry.publish({ origin: this.origin, size, note });
+      await within(REGISTRY_WAIT_MS, this.#settings.registry.publish({ origin: this.origin, size, note }));
     } catch (cause) {
       throw new AuditError("REGISTRY_UNAVAILABLE", "the checkpoint was not published", { cause });
     }

@@ -4,6 +4,7 @@
  */
 import {
   type AuditSignature,
+  expiresAtMsOf,
   HASH_BYTES,
   isSuite,
   type KavachKeyPair,
@@ -132,9 +133,7 @@ export async function openCheckpoint(note: Uint8Array, { bundles, suite }: Trust
   if (checkpoint.suite !== suite) throw untrusted(`signed in suite '${checkpoint.suite}'`);
   const bundle = bundles.find((one) => keyIdOf(one, suite) === checkpoint.keyId);
   if (bundle === undefined) throw untrusted("signed by a key that is not trusted");
-  if (bundle.expiresAt !== null && !(checkpoint.atMs < Date.parse(bundle.expiresAt))) {
-    throw untrusted("signed after its key had expired");
-  }
+  if (!(checkpoint.atMs < expiresAtMsOf(bundle))) throw untrusted("signed after its key had expired");
   const signature = signatureOf(lines, checkpoint.keyId, suite, bundle);
   if (signature === undefined || !(await verifyAuditCheckpoint(suite, bundle, utf8(text), signature))) {
     throw untrusted("its signature does not verify");

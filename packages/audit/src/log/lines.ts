@@ -1,8 +1,8 @@
 /** Reads a file line by line with flat memory, however long it is. */
 import { open } from "node:fs/promises";
 
-/** No entry is as long. */
-const LINE_BYTES_MAX = 1024 * 1024;
+/** Longest line that is read, and longest that is written, bytes. */
+export const LINE_BYTES_MAX: number = 1024 * 1024;
 const CHUNK_BYTES = 256 * 1024;
 const NEWLINE = 0x0a;
 

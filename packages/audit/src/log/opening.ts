@@ -9,6 +9,10 @@ import { CURRENT, readIfThere, replaceFile, syncFolder } from "./layout.ts";
 import { type Abandoned, recover } from "./recovery.ts";
 import { Segment } from "./segment.ts";
 import type { Settings } from "./settings.ts";
+import { within } from "./within.ts";
+
+/** Longest wait for the list of origins, milliseconds. */
+const REGISTRY_WAIT_MS = 5000;
 
 /** How the log was found at start. */
 export interface Opening {
@@ -50,7 +54,7 @@ export async function openFolder(settings: Settings): Promise<OpenedFolder> {
 
 async function publishedNote({ registry }: Settings, origin: string): Promise<Uint8Array | undefined> {
   try {
-    return (await registry.list()).find((published) => published.origin === origin)?.note;
+    return (await within(REGISTRY_WAIT_MS, registry.list())).find((published) => published.origin === origin)?.note;
   } catch (cause) {
     throw new AuditError("REGISTRY_UNAVAILABLE", "the list of origins cannot be read", { cause });
   }

@@ -88,7 +88,11 @@ export class PublicKeyDirectory implements KeyLookup {
     if (!Number.isSafeInteger(timeoutMs) || timeoutMs < 1 || timeoutMs > 600_000) {
       throw new CryptoError("OPTION_INVALID", "timeoutMs is a whole number from 1 to 600,000");
     }
-    const { source, rest } = rootedSource(httpReader(new URL(url), timeoutMs), rooted);
+    const parsed = URL.parse(String(url));
+    if (parsed === null || !/^https?:$/.test(parsed.protocol)) {
+      throw new CryptoError("OPTION_INVALID", "the URL begins with http:// or https://");
+    }
+    const { source, rest } = rootedSource(httpReader(parsed, timeoutMs), rooted);
     return await PublicKeyDirectory.fromSource(source, rest);
   }
 

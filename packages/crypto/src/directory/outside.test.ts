@@ -156,6 +156,14 @@ describe("PublicKeyDirectory over HTTP", () => {
     expect([directory.version, await directory.fetch(alice.id)]).toEqual([5, alice]);
   });
 
+  it("reads no other kind of URL, and nothing without bounds", async () => {
+    const rootBundle = root.publicKeys();
+    for (const wrong of ["file:///etc/hostname", "manifest", ""]) {
+      await expect(PublicKeyDirectory.fromHttp(wrong, { rootBundle })).rejects.toEqual(optionInvalid);
+    }
+    await expect(load({ timeoutMs: 0 })).rejects.toEqual(optionInvalid);
+  });
+
   it("believes no cache past the manifest's own expiry", async () => {
     const clock = clockAt(NOW_MS);
     const bytes = await manifestOf(5);

@@ -10,14 +10,19 @@ export async function replaceFile(path: string, content: Uint8Array): Promise<vo
   const draft = `${path}.new`;
   // What an earlier crash left behind may have other rights.
   await rm(draft, { force: true });
-  const file = await open(draft, "wx", 0o600);
   try {
-    await file.writeFile(content);
-    await file.sync();
-  } finally {
-    await file.close();
+    const file = await open(draft, "wx", 0o600);
+    try {
+      await file.writeFile(content);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(draft, path);
+  } catch (error) {
+    await rm(draft, { force: true });
+    throw error;
   }
-  await rename(draft, path);
   const folder = await open(dirname(path), "r");
   try {
     await folder.sync();
