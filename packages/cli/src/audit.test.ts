@@ -4,6 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { AuditLog, MemoryOriginRegistry } from "@kavach/audit";
 import { bundleToBytes, KavachKeyPair } from "@kavach/crypto";
+import { RedisOriginRegistry } from "@kavach/store-redis";
+import { startRedis } from "@kavach/testkit";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { auditCommand } from "./audit.ts";
 
@@ -71,6 +73,23 @@ it("misses a log that a checkpoint names and no folder holds", async () => {
   await expect(verify(gone, "--checkpoint", checkpoint)).rejects.toThrow("1 of 1 logs did not verify");
   expect(lines[0]).toContain(`${origin}: LOG_MISSING`);
   await expect(verify(gone)).rejects.toThrow("no audit log in");
+});
+
+it("takes the list of logs that a cluster keeps on Redis", async () => {
+  const server = await startRedis();
+  try {
+    const registry = await RedisOriginRegistry.fromUrl(server.url);
+    const listed = join(folder, "listed");
+    const log = await AuditLog.open({ folder: listed, keyPair, registry });
+    await log.close();
+    await registry.close();
+    expect(await verify(listed, "--store", server.url)).toMatch(/^ok .*: 0 entries proven by 2 checkpoints.*$/);
+    await rename(join(listed, log.origin.split("/").at(-1) as string), join(folder, "aside-2"));
+    await expect(verify(listed, "--store", server.url)).rejects.toThrow("1 of 1 logs did not verify");
+    expect(lines[0]).toContain("LOG_MISSING");
+  } finally {
+    await server.stop();
+  }
 });
 
 it("refuses files that are not what they should be, and folders that are not there", async () => {

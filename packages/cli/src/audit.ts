@@ -27,6 +27,7 @@ interface VerifyOptions {
   readonly dir: readonly string[];
   readonly key: readonly string[];
   readonly checkpoint?: readonly string[];
+  readonly store?: string;
   readonly suite: Suite;
 }
 
@@ -43,6 +44,7 @@ export function auditCommand(world: AuditWorld): Command {
       "--checkpoint <file...>",
       "checkpoints from elsewhere than the nodes' disks; every log they name must be there",
     )
+    .option("--store <url>", "redis://… of the cluster, whose list of logs is taken as checkpoints from elsewhere")
     .addOption(new Option("--suite <suite>", "signatures to demand").choices(SUITES).default("ml-dsa-65+ed25519"))
     .action(async (options: VerifyOptions) => verify(world, options));
   return audit;
@@ -50,7 +52,8 @@ export function auditCommand(world: AuditWorld): Command {
 
 async function verify(world: AuditWorld, options: VerifyOptions): Promise<void> {
   const trust: TrustedKeys = { bundles: await Promise.all(options.key.map(readKey)), suite: options.suite };
-  const published = await Promise.all((options.checkpoint ?? []).map(readPublished));
+  const files = await Promise.all((options.checkpoint ?? []).map(readPublished));
+  const published = [...files, ...(options.store === undefined ? [] : await listOf(options.store))];
   const onProgress = (at: Progress) => world.progress(progressText(at));
   const results = await verifyOrigins({ ...trust, folders: options.dir, published: newest(published), onProgress });
   let failures = 0;
@@ -98,6 +101,17 @@ function newest(published: readonly PublishedCheckpoint[]): PublishedCheckpoint[
   const byOrigin = new Map<string, PublishedCheckpoint>();
   for (const one of published.toSorted((a, b) => a.size - b.size)) byOrigin.set(one.origin, one);
   return [...byOrigin.values()];
+}
+
+/** Loaded only where it is used: whoever verifies files needs no client of Redis. */
+async function listOf(url: string): Promise<readonly PublishedCheckpoint[]> {
+  const { RedisOriginRegistry } = await import("@kavach/store-redis");
+  const registry = await RedisOriginRegistry.fromUrl(url);
+  try {
+    return await registry.list();
+  } finally {
+    await registry.close();
+  }
 }
 
 async function readKey(file: string) {

@@ -72,6 +72,11 @@ export function logKeys(prefix: string): LogKeys {
   };
 }
 
+/** A hash of all origins of audit logs, each with its newest checkpoint. */
+export function auditOriginsKey(prefix: string): string {
+  return `${prefix}:{audit}:origins`;
+}
+
 function sized(part: string): string {
   return `${part.length}:${wellFormed(part)}`;
 }

@@ -2,7 +2,7 @@
 import { existsSync } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { AuditLog, type AuditSink, openJsonlSink } from "@kavach/audit";
+import { AuditLog, type AuditSink, MemoryOriginRegistry, type OriginRegistry, openJsonlSink } from "@kavach/audit";
 import { bundleToBytes, KavachKeyPair } from "@kavach/crypto";
 import type { Clock } from "@kavach/model";
 import type { Config } from "./config.ts";
@@ -32,14 +32,37 @@ export async function openAudit(
       ? await keyOfFolder(folder, clock, say)
       : await readKeyPair("audit_key", config.audit_key, config.passphrase_file);
   const name = `kavach/${encodeURIComponent(nodeId).slice(0, NAME_LENGTH_MAX)}`;
-  const log = await AuditLog.open({ folder, keyPair, clock, name, report });
+  const { registry, close: closeRegistry } = await openRegistry(config, report);
+  const log = await AuditLog.open({ folder, keyPair, clock, name, registry, report });
   const { abandoned, cutBytes } = log.opening;
   if (abandoned !== undefined) {
     say(`audit log ${abandoned.origin} is ${abandoned.why} and not continued; ${log.origin} was begun`);
   }
   if (cutBytes > 0)
     say(`audit log ${log.origin}: ${cutBytes} bytes of a torn entry were cut off; nobody was told of it`);
-  return log;
+  return {
+    append: (record) => log.append(record),
+    async close() {
+      try {
+        await log.close();
+      } finally {
+        await closeRegistry();
+      }
+    },
+  };
+}
+
+/** With a shared store the list of logs is kept there, so that a disk which vanishes or is set back is missed. */
+async function openRegistry(
+  { store }: Config,
+  report: AuditReports["report"],
+): Promise<{ readonly registry: OriginRegistry; readonly close: () => Promise<void> }> {
+  if (store === "memory") return { registry: new MemoryOriginRegistry(), close: async () => {} };
+  const { RedisOriginRegistry } = await import("@kavach/store-redis");
+  const registry = await RedisOriginRegistry.fromUrl(store, {
+    onError: (error) => report(error, "connection of the list of audit logs"),
+  });
+  return { registry, close: () => registry.close() };
 }
 
 /** For a single node, whose log is verified by the key that lies beside it. */
