@@ -1,7 +1,10 @@
+import { inspect } from "node:util";
 import { describe, expect, it } from "vitest";
+import { SecureChannel } from "../channel/secure-channel.ts";
 import { claimsOf, clockAt, expectationOf, generate, NOW_MS } from "../permits/permit-fixture.ts";
 import { PermitSigner } from "../permits/signer.ts";
 import { PermitVerifier } from "../permits/verifier.ts";
+import { PqTokenSigner } from "../v1/pq-token-signer.ts";
 import { KeyRing } from "./key-ring.ts";
 import { keyIdOf } from "./public-key-bundle.ts";
 
@@ -90,6 +93,28 @@ describe("KeyRing", () => {
     expect(() => new KeyRing({ active: generate(), clock: clockAt(NOW_MS), ...(option as object) })).toThrow(
       code("OPTION_INVALID"),
     );
+  });
+
+  it("shows no secret, and neither do those who hold a key: a signer, a channel, an error", async () => {
+    const { first, second, clock, ring } = ringOf();
+    const signer = new PermitSigner({ keyRing: ring, clock });
+    await signer.seal(claimsOf());
+    const channel = new SecureChannel(first, second.publicKeys(), { clock });
+    await channel.sendSigned(new Uint8Array(1), { contextId: "", correlationId: "" });
+    first.dispose();
+    const error = await signer.seal(claimsOf()).catch((thrown: unknown) => thrown);
+    expect(error).toEqual(code("KEY_DISPOSED"));
+    ring.rotate(second);
+    const formatOne = PqTokenSigner.fromKeypairHybrid(second, { clock });
+    const json = JSON.parse(new TextDecoder().decode(second.toSecretBytes().subarray(5)));
+    const held = [ring, signer, channel, formatOne, error, { ...ring, ...signer }];
+    const shown = held.map((one) => inspect(one, { depth: null, showHidden: true }) + JSON.stringify(one)).join("\n");
+    for (const name of ["ml_dsa_signing_key", "ml_kem_decapsulation_key", "ed25519_signing_key", "x25519_secret_key"]) {
+      const seed = Buffer.from(json[name]);
+      for (const text of [seed.toString("hex"), seed.toString("base64"), seed.join(","), seed.join(", ")]) {
+        expect(shown).not.toContain(text.slice(0, 30));
+      }
+    }
   });
 
   it("or a single key is what a PermitSigner signs with, not both", () => {

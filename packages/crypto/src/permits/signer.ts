@@ -31,6 +31,8 @@ export interface PermitSignerOptions {
 interface SealingKey {
   readonly keyPair: KavachKeyPair;
   readonly keyId: string;
+  /** Kept, because every permit asks. */
+  readonly expiresAtMs: number;
 }
 
 interface Waiting {
@@ -92,7 +94,7 @@ export class PermitSigner {
 
   /** When the key that signs now expires, Unix milliseconds; infinite where it never does. No permit may outlive it. */
   get keyExpiresAtMs(): number {
-    return expiresAtMsOf(this.#currentKey().keyPair.publicKeys());
+    return this.#currentKey().expiresAtMs;
   }
 
   /**
@@ -104,7 +106,7 @@ export class PermitSigner {
     const key = this.#currentKey();
     this.#expectLiveKey(key);
     const claims = encodeClaims(init, this.suite, key.keyId);
-    if (init.expiresAtMs > expiresAtMsOf(key.keyPair.publicKeys())) {
+    if (init.expiresAtMs > key.expiresAtMs) {
       throw new CryptoError("KEY_EXPIRES_FIRST", "the permit would outlive its key");
     }
     return await new Promise((resolve, reject) => {
@@ -191,14 +193,16 @@ export class PermitSigner {
     }
   }
 
-  #expectLiveKey({ keyPair }: SealingKey): void {
-    if (keyPair.isExpired(this.#clock.nowMs())) throw new CryptoError("KEY_EXPIRED", "the signing key has expired");
+  /** Written so that a time that is no number counts as expired. */
+  #expectLiveKey({ expiresAtMs }: SealingKey): void {
+    if (!(this.#clock.nowMs() < expiresAtMs)) throw new CryptoError("KEY_EXPIRED", "the signing key has expired");
   }
 }
 
 const sealingKeyOf = (keyPair: KavachKeyPair, suite: Suite): SealingKey => ({
   keyPair,
   keyId: keyIdOf(keyPair.publicKeys(), suite),
+  expiresAtMs: expiresAtMsOf(keyPair.publicKeys()),
 });
 
 function expectWhole(name: string, value: number, max: number): void {
