@@ -1,6 +1,6 @@
 /** Asks a gate cluster for decisions. Every failure means: not permitted. */
 import { create } from "@bufbuild/protobuf";
-import { EvaluateRequestSchema, GateService } from "@kavach/api";
+import { type EvaluateRequest, EvaluateRequestSchema, type EvaluateResponse, GateService } from "@kavach/api";
 import {
   type Clock,
   type ContextInput,
@@ -16,8 +16,8 @@ import {
 import { SYSTEM_CLOCK, SYSTEM_RANDOM } from "@kavach/system";
 import { contextToWire, revisionToWire } from "@kavach/wire";
 import { type Channel, openChannel, type TlsOptions } from "./channel.ts";
-import { GateUnavailable } from "./errors.ts";
-import { type GrpcService, grpcServiceOf, rpcError } from "./grpc-service.ts";
+import { GateUnavailable, type RpcError } from "./errors.ts";
+import { type CallOptions, type GrpcService, grpcServiceOf, rpcError } from "./grpc-service.ts";
 import { refuseUnknownKeys } from "./options.ts";
 import { readVerdict } from "./verdict.ts";
 
@@ -77,8 +77,6 @@ export class GateClient {
       endpoints,
       clock,
       ...(tls !== undefined && { tls }),
-      // The evaluation id makes a second call harmless: it is charged once.
-      retried: [GateService.method.evaluate],
     });
     this.#gate = grpcServiceOf(GateService, this.#channel);
   }
@@ -96,7 +94,7 @@ export class GateClient {
     const { signal } = options;
     let verdict: Verdict;
     try {
-      const response = await this.#gate.evaluate(request, { deadlineMs, ...(signal !== undefined && { signal }) });
+      const response = await this.#ask(request, { deadlineMs, ...(signal !== undefined && { signal }) });
       verdict = readVerdict(response, context.actionName);
     } catch (error) {
       throw failure(error);
@@ -122,6 +120,24 @@ export class GateClient {
     this.close();
   }
 
+  /**
+   * A second call is harmless: with the same evaluation id it is charged once. It is made here and not by the channel, which would not
+   * repeat a call whose answer had begun when a connection broke, or a proxy lost its server. Both within one deadline.
+   */
+  async #ask(
+    request: EvaluateRequest,
+    options: CallOptions & { readonly deadlineMs: number },
+  ): Promise<EvaluateResponse> {
+    const endMs = this.#clock.nowMs() + options.deadlineMs;
+    try {
+      return await this.#gate.evaluate(request, options);
+    } catch (error) {
+      const leftMs = endMs - this.#clock.nowMs();
+      if (!(isBroken(rpcError(error)) && leftMs >= 1) || this.#closed) throw error;
+      return await this.#gate.evaluate(request, { ...options, deadlineMs: leftMs });
+    }
+  }
+
   #evaluationId(options: EvaluateOptions): string {
     const id = options.evaluationId ?? uuidFromRandom(this.#random(16));
     if (!UUID.test(id)) throw new InputError([{ field: "evaluationId", reason: "must be a UUID" }]);
@@ -140,6 +156,11 @@ export class GateClient {
       ...(singleUse !== undefined && { singleUse }),
     });
   }
+}
+
+/** Nobody answered, or the stream was reset while somebody did; grpc-js has no other sign of the latter than its words. */
+function isBroken({ code, message }: RpcError): boolean {
+  return code === "UNAVAILABLE" || (code === "INTERNAL" && message.startsWith("Received RST_STREAM"));
 }
 
 function deadlineOf(deadlineMs: number | undefined): number {

@@ -9,8 +9,8 @@ import { describe, expect, onTestFinished, test } from "vitest";
 import { HealthState } from "./health.ts";
 import { protocolOf } from "./listener.ts";
 import { ServeError } from "./serve-error.ts";
-import { startServer } from "./server.ts";
 import { EVALUATE, type Evaluate, frame, grpc, h2, request, response, testServer } from "./server.test-kit.ts";
+import { startServer } from "./server.ts";
 
 const ok: Evaluate = ({ evaluationId }) => ({ evaluationId });
 

@@ -8,8 +8,8 @@ import { type ConnectionOptions, connect, type TLSSocket } from "node:tls";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { peerOf } from "./connection.ts";
 import type { TlsFiles } from "./listener.ts";
-import type { RunningServer } from "./server.ts";
 import { EVALUATE, type Evaluate, testServer } from "./server.test-kit.ts";
+import type { RunningServer } from "./server.ts";
 
 let folder: string;
 let first: TlsFiles;
