@@ -1,5 +1,6 @@
 /** The bars: what one run must show, as ratios inside that run. */
 import type { ContestantName } from "./contestants.ts";
+import type { EngineRates } from "./engine.ts";
 import type { Figures } from "./rounds.ts";
 
 export interface Bar {
@@ -31,8 +32,16 @@ export function barsOf({ figures, easy }: Results): Bar[] {
   ];
 }
 
-function atLeast(name: string, found: number, bar: number): Bar {
-  return { name, found, atLeast: bar, unit: "", met: found >= bar };
+export function engineBarsOf({ kavach10, kavach100, kavach10000, cedar100 }: EngineRates): Bar[] {
+  return [
+    atLeast("engine, 100 policies", kavach100 / 1e6, 1, "M/s"),
+    atLeast("engine / Cedar, 100 policies", kavach100 / cedar100, 2),
+    atLeast("engine, 10,000 / 10 policies", kavach10000 / kavach10, 0.5),
+  ];
+}
+
+function atLeast(name: string, found: number, bar: number, unit = ""): Bar {
+  return { name, found, atLeast: bar, unit, met: found >= bar };
 }
 
 function atMost(name: string, found: number, bar: number, unit: string): Bar {

@@ -3,9 +3,10 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { cpus, loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
 import { Command, InvalidArgumentError } from "commander";
-import { barsOf } from "./bars.ts";
+import { barsOf, engineBarsOf } from "./bars.ts";
 import { startContestants } from "./contestants.ts";
 import { pinnedCores } from "./cores.ts";
+import { measureEngines } from "./engine.ts";
 import { demandH2load } from "./load.ts";
 import { asJson, asText, type Setting } from "./report.ts";
 import { requestFrame } from "./request.ts";
@@ -22,7 +23,7 @@ const EASY = 0.7;
 function options(): Options {
   const command = new Command("bench")
     .description(
-      "Throughput and latency of Evaluate, unsigned and signed, beside a bare node:http2 and a grpc-js server.",
+      "Evaluate, unsigned and signed, beside a bare node:http2 and a grpc-js server; and the engine beside Cedar, in one run.",
     )
     .option("--rounds <n>", "rounds, each over all servers", whole(1, 100), 3)
     .option("--seconds <n>", "length of one measurement", whole(1, 60), 3)
@@ -63,8 +64,9 @@ async function main(): Promise<void> {
       rounds: plan.rounds,
       seconds: plan.seconds,
     };
-    console.log(json ? asJson(results, setting) : asText(results, setting));
-    if (check && barsOf(results).some(({ met }) => !met)) process.exitCode = 1;
+    const engines = await measureEngines(cores, bench.progress);
+    console.log(json ? asJson(results, engines, setting) : asText(results, engines, setting));
+    if (check && [...barsOf(results), ...engineBarsOf(engines)].some(({ met }) => !met)) process.exitCode = 1;
   } finally {
     await rm(folder, { recursive: true, force: true });
   }

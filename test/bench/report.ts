@@ -1,6 +1,7 @@
 /** Prints what was measured: for people as two tables, for programs as one JSON document. */
-import { type Bar, barsOf, type Results } from "./bars.ts";
+import { type Bar, barsOf, engineBarsOf, type Results } from "./bars.ts";
 import { type ContestantName, TITLES } from "./contestants.ts";
+import type { EngineRates } from "./engine.ts";
 import { STREAMS } from "./load.ts";
 
 export interface Setting {
@@ -14,17 +15,18 @@ export interface Setting {
   readonly seconds: number;
 }
 
-export function asJson(results: Results, setting: Setting): string {
+export function asJson(results: Results, engines: EngineRates, setting: Setting): string {
   const contestants = [...results.figures].map(([name, figures]) => ({
     name,
     title: TITLES[name],
     ...figures,
     ofBare: figures.callsPerSecond / bareOf(results, name),
   }));
-  return JSON.stringify({ setting, contestants, signedAt70Percent: results.easy, bars: barsOf(results) }, undefined, 2);
+  const bars = [...barsOf(results), ...engineBarsOf(engines)];
+  return JSON.stringify({ setting, contestants, signedAt70Percent: results.easy, engines, bars }, undefined, 2);
 }
 
-export function asText(results: Results, setting: Setting): string {
+export function asText(results: Results, engines: EngineRates, setting: Setting): string {
   const { cores, node, cpu, otherLoad, requestBytes, rounds, seconds } = setting;
   return [
     `Node ${node}, ${cpu}; ${cores}; load average before ${otherLoad.toFixed(1)}`,
@@ -32,7 +34,9 @@ export function asText(results: Results, setting: Setting): string {
     "",
     ...table([["server", "calls/s", "of bare", "p50 ms", "p99 ms", "CPU us", "peak MB"], ...serverRows(results)]),
     "",
-    ...table([["bar", "found", "wanted", ""], ...barsOf(results).map(barRow)]),
+    ...table([["engine in process, one core", "decisions/s"], ...engineRows(engines)]),
+    "",
+    ...table([["bar", "found", "wanted", ""], ...[...barsOf(results), ...engineBarsOf(engines)].map(barRow)]),
   ].join("\n");
 }
 
@@ -46,6 +50,20 @@ function serverRows(results: Results): string[][] {
     figures.cpuUsPerCall?.toFixed(1) ?? "-",
     figures.peakMemoryBytes === undefined ? "-" : (figures.peakMemoryBytes / 1e6).toFixed(0),
   ]);
+}
+
+function engineRows({ kavach10, kavach100, kavach10000, cedar100, python100 }: EngineRates): string[][] {
+  const shown = (rate: number) => Math.round(rate).toLocaleString("en");
+  return [
+    ["Kavach, plan and decide, 10 policies", shown(kavach10)],
+    ["Kavach, 100 policies", shown(kavach100)],
+    ["Kavach, 10,000 policies", shown(kavach10000)],
+    ["Cedar in WebAssembly, parsed before, 100 policies", shown(cedar100)],
+    [
+      "kavach-sdk 0.1.5 (Python), unsigned, 100 policies",
+      python100 === undefined ? "npm test installs it" : shown(python100),
+    ],
+  ];
 }
 
 /** The ceiling of an answer of that length. */
