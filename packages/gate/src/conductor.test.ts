@@ -246,6 +246,7 @@ describe("settling", () => {
     if (decision.verdict.kind !== "permit") throw new Error("blocked");
     expect(decision.observed?.kind).toBe("invalidate");
     expect(sink.records[0]).toMatchObject({ found: { kind: "invalidate" }, returned: "permit" });
+    expect(sink.records[0]?.facts).toMatchObject({ session_stored: false, session_action_count: 0 });
     expect((await log.head()).head.number).toBe(0);
     const expected = { realm: "default", principalId: "agent-bot", action: context().action, audience: "" };
     expect(await permits.verify(decision.verdict.permit.token, expected)).toEqual({

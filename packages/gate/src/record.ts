@@ -29,6 +29,7 @@ async function write(sink: AuditSink, parts: GateParts, frame: Frame, decision: 
       policyName: decision.policyName ?? "",
       policyDigest: decision.policyDigest,
       revision: decision.revision,
+      facts: factsOf(frame),
       atMs: frame.nowMs,
     });
     return true;
@@ -37,4 +38,15 @@ async function write(sink: AuditSink, parts: GateParts, frame: Frame, decision: 
     parts.report(error, "audit write failed");
     return false;
   }
+}
+
+/** What counted beside the request: the session as the store has it, else as the caller told it. */
+function factsOf({ session: stored, context }: Frame): Readonly<Record<string, number | boolean>> {
+  const session = stored ?? context.session;
+  if (session === undefined) return {};
+  return {
+    session_stored: stored !== undefined,
+    session_started_at_ms: session.startedAtMs,
+    session_action_count: session.actionCount,
+  };
 }

@@ -100,9 +100,13 @@ export {
   faultText,
   GateOptionError,
   type InvariantOption,
+  type LintCode,
+  type LintFinding,
+  lintPolicySet,
   type OptionFault,
   PolicyError,
   type PolicyFault,
+  type PolicySource,
   policyJsonSchema,
 } from "@kavach/engine";
 // The embedded gate.
