@@ -9,8 +9,8 @@ import {
   uuidToBytes,
 } from "@kavach/model";
 import { type AdmitRequest, type AdmitResult, STORE_BOUNDS, type StoredSession } from "@kavach/store";
-import type { GateParts } from "./conductor.ts";
 import type { Frame } from "./frame.ts";
+import type { GateParts } from "./parts.ts";
 import { revokedFinding, sessionInvalid } from "./revoked.ts";
 import { ownerOf } from "./session-id.ts";
 import type { Soon } from "./soon.ts";

@@ -1,56 +1,17 @@
 /** The conductor: one decision from request to verdict. Its steps are leaves; this file only says in which order they go. */
-import type { AuditSink } from "@kavach/audit";
 import { decide, plan } from "@kavach/engine";
-import { type Clock, type Finding, InputError, type RandomBytes } from "@kavach/model";
-import type { Store } from "@kavach/store";
+import { type Finding, InputError } from "@kavach/model";
 import { type Admitted, admit } from "./admit.ts";
-import type { Decision, DecisionRequest, SingleUse } from "./decision.ts";
+import type { Decision, DecisionRequest } from "./decision.ts";
 import { GateError } from "./errors.ts";
-import { type CustomEvaluator, runEvaluators } from "./evaluators.ts";
+import { runEvaluators } from "./evaluators.ts";
 import { type DecisionExplanation, explainDecision } from "./explanation.ts";
 import { type Frame, openFrame, sessionTarget } from "./frame.ts";
-import type { RevocationView } from "./freshness.ts";
-import type { Outbox } from "./outbox.ts";
-import type { PolicyBook } from "./policy-book.ts";
+import type { GateParts } from "./parts.ts";
 import { revokedFinding } from "./revoked.ts";
-import { type PermitSealer, settle, withdrawIfRevoked } from "./settle.ts";
+import { settle, withdrawIfRevoked } from "./settle.ts";
 import { after, type Soon } from "./soon.ts";
-import { type GateMetrics, step } from "./telemetry.ts";
-
-export interface SessionOptions {
-  /** `inline`: facts come with the request and no record is read. */
-  readonly mode: "inline" | "open_on_first_use" | "required";
-  /** Absolute lifetime of a stored session, milliseconds. */
-  readonly lifetimeMs: number;
-  /**
-   * The revocation log is this gate's own, while sessions may have been opened by others: at which revision they were born says nothing
-   * here, and when they began does.
-   */
-  readonly bornElsewhere?: boolean;
-}
-
-export interface GateParts {
-  readonly policies: PolicyBook;
-  readonly store: Store;
-  readonly revocations: RevocationView;
-  readonly outbox: Outbox;
-  /** Absent: permits carry no token. */
-  readonly signer: PermitSealer | undefined;
-  /** Without a sink nothing is kept, and nothing can be required to be. */
-  readonly audit: { readonly sink: AuditSink | undefined; readonly mode: "best_effort" | "required" };
-  readonly evaluators: readonly CustomEvaluator[];
-  /** The store's time on this machine. */
-  readonly clock: Clock;
-  readonly random: RandomBytes;
-  readonly metrics: GateMetrics;
-  readonly session: SessionOptions;
-  /** 1,000 to 300,000. */
-  readonly permitTtlMs: number;
-  readonly singleUse: SingleUse;
-  readonly observeOnly: boolean;
-  /** For what must not fail a verdict: audit writes in best effort. */
-  readonly report: (error: unknown, what: string) => void;
-}
+import { step } from "./telemetry.ts";
 
 export class Conductor {
   readonly #parts: GateParts;

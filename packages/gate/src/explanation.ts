@@ -2,9 +2,9 @@
 import { type Explanation, explain } from "@kavach/engine";
 import type { ActionContext, RefuseFinding } from "@kavach/model";
 import { factsOf } from "./admit.ts";
-import type { GateParts } from "./conductor.ts";
 import type { DecisionRequest } from "./decision.ts";
 import { type Frame, openFrame } from "./frame.ts";
+import type { GateParts } from "./parts.ts";
 import { revokedFinding } from "./revoked.ts";
 
 export interface DecisionExplanation extends Explanation {

@@ -1,7 +1,7 @@
 /** Lets a gate issue permits of format 1, for verifiers that know no other. What that format does not bind is said at `PermitToken`. */
 import { CryptoError, type PermitClaimsInit, PermitToken, type PqTokenSigner } from "@kavach/crypto";
 import { uuidFromBytes } from "@kavach/model";
-import type { PermitSealer, SealedInFormatOne } from "./settle.ts";
+import type { PermitSealer, SealedInFormatOne } from "./parts.ts";
 
 const NOTHING = new Uint8Array(0);
 const encoder = new TextEncoder();

@@ -3,8 +3,8 @@
 import type { GateRules, PolicySet } from "@kavach/engine";
 import type { ActionContext, InvalidationTarget } from "@kavach/model";
 import type { ChargeMemory, StoredSession } from "@kavach/store";
-import type { GateParts } from "./conductor.ts";
 import type { DecisionRequest } from "./decision.ts";
+import type { GateParts } from "./parts.ts";
 import { requestDigest } from "./request-digest.ts";
 
 export interface Frame {

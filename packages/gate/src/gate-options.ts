@@ -16,8 +16,8 @@ import type { InvalidationBroadcaster, RateLimitStore, RevocationLog, SessionSto
 import { z } from "zod";
 import type { SingleUse } from "./decision.ts";
 import type { CustomEvaluator } from "./evaluators.ts";
+import type { PermitSealer } from "./parts.ts";
 import { InMemorySessionStore } from "./session-store.ts";
-import type { PermitSealer } from "./settle.ts";
 
 export interface GateOptions {
   /** What no policy can lift. `[name, field, max]` is short for a `param_max`. Names are unique. */

@@ -3,7 +3,7 @@ export type { ActionContext as ContextFacts, ContextInput } from "@kavach/model"
 export { ActionContext } from "./action-context.ts";
 export { InMemoryInvalidationBroadcaster } from "./broadcaster.ts";
 export { Caller, type CallerInput, currentCaller, withCaller } from "./caller.ts";
-export { Conductor, type GateParts, type SessionOptions } from "./conductor.ts";
+export { Conductor } from "./conductor.ts";
 export type { Decision, DecisionRequest, IssuedPermit, Outcome, Propagation, SingleUse } from "./decision.ts";
 export { EmbeddedView } from "./embedded-view.ts";
 export { GateError, type GateErrorCode } from "./errors.ts";
@@ -23,6 +23,7 @@ export {
   spawnInvalidationListener,
 } from "./invalidation-listener.ts";
 export { Outbox, type OutboxOptions, type Publish } from "./outbox.ts";
+export type { GateParts, PermitSealer, SealedInFormatOne, SessionOptions } from "./parts.ts";
 export { type PermitExpectation, type PermitFailure, type PermitResult, Permits } from "./permits.ts";
 export { PolicyBook, type RealmPolicies } from "./policy-book.ts";
 export {
@@ -33,5 +34,4 @@ export {
 } from "./policy-file-watch.ts";
 export { InMemorySessionStore } from "./session-store.ts";
 export { Sessions } from "./sessions.ts";
-export type { PermitSealer, SealedInFormatOne } from "./settle.ts";
 export { type GateMetrics, gateMetrics } from "./telemetry.ts";

@@ -1,9 +1,9 @@
 /** Writes one verdict to the audit log: what was found, what was answered, and on which facts. */
 import type { AuditSink } from "@kavach/audit";
 import { paramsDigest } from "@kavach/crypto";
-import type { GateParts } from "./conductor.ts";
 import type { Decision } from "./decision.ts";
 import type { Frame } from "./frame.ts";
+import type { GateParts } from "./parts.ts";
 import type { Soon } from "./soon.ts";
 
 /** False when it could not be written; never rejects. */

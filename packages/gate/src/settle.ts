@@ -1,5 +1,5 @@
 /** The last step of a decision. Only here can a permit be minted, and only here is a verdict published and recorded. */
-import { CryptoError, type PermitClaimsInit, paramsDigest, tokenIdOf } from "@kavach/crypto";
+import { CryptoError, paramsDigest, tokenIdOf } from "@kavach/crypto";
 import {
   type Finding,
   type InvalidateFinding,
@@ -9,25 +9,12 @@ import {
   uuidFromBytes,
   uuidToBytes,
 } from "@kavach/model";
-import type { GateParts } from "./conductor.ts";
 import type { Decision, IssuedPermit, Outcome, Propagation } from "./decision.ts";
 import { type Frame, sessionTarget } from "./frame.ts";
+import type { GateParts, PermitSealer } from "./parts.ts";
 import { recordVerdict } from "./record.ts";
 import { revokedFinding } from "./revoked.ts";
 import { after, type Soon } from "./soon.ts";
-
-/** Signs claims; rejects when it cannot. */
-export interface PermitSealer {
-  /** When the key expires, Unix milliseconds; infinite where it never does. */
-  readonly keyExpiresAtMs: number;
-  /** The token, of format 1 with its envelope beside it. No bytes at all where the format cannot say what the claims do. */
-  seal(claims: PermitClaimsInit): Promise<Uint8Array | SealedInFormatOne>;
-}
-
-export interface SealedInFormatOne {
-  readonly token: Uint8Array;
-  readonly signature: Uint8Array;
-}
 
 const NO_TOKEN = new Uint8Array(0);
 
