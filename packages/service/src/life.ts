@@ -1,9 +1,13 @@
 /** The life of a service's process: it starts, it stops once on a signal, and it says in plain words why it could not. */
 import { type Logger, pino } from "pino";
 
-/** JSON lines on standard output. */
+/**
+ * JSON lines on standard output, through the stream that Node has for it: pino's own writer waits without end, and the process with
+ * it, when nobody reads the other end any more. Lines that nobody reads are lost; the service goes on and can be stopped.
+ */
 export function openLogger(level: string): Logger {
-  return pino({ level, base: null });
+  process.stdout.on("error", () => {});
+  return pino({ level, base: null }, process.stdout);
 }
 
 export interface Started {
