@@ -2,11 +2,11 @@
 import { MemoryAuditSink } from "@kavach/audit";
 import { KavachKeyPair, PermitSigner, PermitVerifier, PublicKeyDirectory, randomBytes, sha256 } from "@kavach/crypto";
 import { compileGateRules, loadPolicySet } from "@kavach/engine";
+import type { DecisionRequest } from "@kavach/model";
 import { type ActionContext, type Clock, UnavailableError, uuidFromRandom } from "@kavach/model";
 import { MemoryRevocationLog, MemoryStore, type Store } from "@kavach/store";
 import { describe, expect, it } from "vitest";
 import { Conductor } from "./conductor.ts";
-import type { DecisionRequest } from "./decision.ts";
 import { EmbeddedView } from "./embedded-view.ts";
 import { Outbox } from "./outbox.ts";
 import type { GateParts } from "./parts.ts";

@@ -1,8 +1,8 @@
 /** The conductor: one decision from request to verdict. Its steps are leaves; this file only says in which order they go. */
 import { decide, plan } from "@kavach/engine";
+import type { Decision, DecisionRequest } from "@kavach/model";
 import { type Finding, InputError } from "@kavach/model";
 import { type Admitted, admit } from "./admit.ts";
-import type { Decision, DecisionRequest } from "./decision.ts";
 import { GateError } from "./errors.ts";
 import { runEvaluators } from "./evaluators.ts";
 import { type DecisionExplanation, explainDecision } from "./explanation.ts";

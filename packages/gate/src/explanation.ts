@@ -1,8 +1,7 @@
 /** Why a gate would decide as it would, with its own knowledge of sessions and revocations. Changes nothing. */
 import { type Explanation, explain } from "@kavach/engine";
-import type { ActionContext, RefuseFinding } from "@kavach/model";
+import type { ActionContext, DecisionRequest, RefuseFinding } from "@kavach/model";
 import { factsOf } from "./admit.ts";
-import type { DecisionRequest } from "./decision.ts";
 import { type Frame, openFrame } from "./frame.ts";
 import type { GateParts } from "./parts.ts";
 import { revokedFinding } from "./revoked.ts";

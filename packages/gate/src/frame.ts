@@ -1,9 +1,8 @@
 /** What one decision holds still while it runs: one instant, one policy set, one view of its request. */
 
 import type { GateRules, PolicySet } from "@kavach/engine";
-import type { ActionContext, InvalidationTarget } from "@kavach/model";
+import type { ActionContext, DecisionRequest, InvalidationTarget } from "@kavach/model";
 import type { ChargeMemory, StoredSession } from "@kavach/store";
-import type { DecisionRequest } from "./decision.ts";
 import type { GateParts } from "./parts.ts";
 import { requestDigest } from "./request-digest.ts";
 

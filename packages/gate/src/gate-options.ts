@@ -11,10 +11,10 @@ import {
   type OptionFault,
   optionFaults,
 } from "@kavach/engine";
+import type { SingleUse } from "@kavach/model";
 import { DEFAULT_REALM, LIMITS, measureText } from "@kavach/model";
 import type { InvalidationBroadcaster, RateLimitStore, RevocationLog, SessionStore, Store } from "@kavach/store";
 import { z } from "zod";
-import type { SingleUse } from "./decision.ts";
 import type { CustomEvaluator } from "./evaluators.ts";
 import type { PermitSealer } from "./parts.ts";
 import { InMemorySessionStore } from "./session-store.ts";

@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { type PermitVerifier, PqTokenSigner, randomBytes, sha256 } from "@kavach/crypto";
 import { type GateRules, loadPolicySet, PolicyError, type PolicySet, type PolicySource } from "@kavach/engine";
+import type { DecisionRequest } from "@kavach/model";
 import {
   type Clock,
   type ContextInput,
@@ -16,7 +17,6 @@ import { composeStore, MemoryRevocationLog, MemoryStore, type Store } from "@kav
 import { SYSTEM_CLOCK } from "@kavach/system";
 import { readContext } from "./action-context.ts";
 import { Conductor } from "./conductor.ts";
-import type { DecisionRequest } from "./decision.ts";
 import { EmbeddedView } from "./embedded-view.ts";
 import { GateError } from "./errors.ts";
 import { EvaluationIds } from "./evaluation-ids.ts";

@@ -1,10 +1,19 @@
 /** The gate: `Gate`, which an application embeds, and the conductor and its parts, which a service wires. */
-export type { ActionContext as ContextFacts, ContextInput } from "@kavach/model";
+export type {
+  ActionContext as ContextFacts,
+  ContextInput,
+  Decision,
+  DecisionRequest,
+  IssuedPermit,
+  Outcome,
+  Propagation,
+  SingleUse,
+} from "@kavach/model";
 export { ActionContext } from "./action-context.ts";
 export { InMemoryInvalidationBroadcaster } from "./broadcaster.ts";
 export { Caller, type CallerInput, currentCaller, withCaller } from "./caller.ts";
 export { Conductor } from "./conductor.ts";
-export type { Decision, DecisionRequest, IssuedPermit, Outcome, Propagation, SingleUse } from "./decision.ts";
+
 export { EmbeddedView } from "./embedded-view.ts";
 export { GateError, type GateErrorCode } from "./errors.ts";
 export type { CustomEvaluator, CustomFinding } from "./evaluators.ts";

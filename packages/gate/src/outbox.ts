@@ -2,8 +2,7 @@
  * Publishes invalidate verdicts. The first try is awaited for a short time; what fails is tried again in the background,
  * with the evaluation id as idempotency key, until the log has it. A failed publish never softens a verdict.
  */
-import type { InvalidationScope, Revision } from "@kavach/model";
-import type { Propagation } from "./decision.ts";
+import type { InvalidationScope, Propagation, Revision } from "@kavach/model";
 
 /** Writes to the revocation log: through a fan-out, or straight to an embedded log. Rejects when not recorded for certain. */
 export type Publish = (realm: string, scope: InvalidationScope, idempotencyKey: string) => Promise<Revision>;

@@ -1,9 +1,8 @@
 /** What the conductor and its steps are given: the rooms of one gate, and how it is set. */
 import type { AuditSink } from "@kavach/audit";
 import type { PermitClaimsInit } from "@kavach/crypto";
-import type { Clock, RandomBytes } from "@kavach/model";
+import type { Clock, RandomBytes, SingleUse } from "@kavach/model";
 import type { Store } from "@kavach/store";
-import type { SingleUse } from "./decision.ts";
 import type { CustomEvaluator } from "./evaluators.ts";
 import type { RevocationView } from "./freshness.ts";
 import type { Outbox } from "./outbox.ts";

@@ -1,7 +1,7 @@
 /** Writes one verdict to the audit log: what was found, what was answered, and on which facts. */
 import type { AuditSink } from "@kavach/audit";
 import { paramsDigest } from "@kavach/crypto";
-import type { Decision } from "./decision.ts";
+import type { Decision } from "@kavach/model";
 import type { Frame } from "./frame.ts";
 import type { GateParts } from "./parts.ts";
 import type { Soon } from "./soon.ts";

@@ -1,7 +1,6 @@
 /** The digest of a whole request: equal requests have equal digests, however they were spelt on the wire. */
 import { sha256 } from "@kavach/crypto";
-import type { Device, GeoLocation, ParamValue } from "@kavach/model";
-import type { DecisionRequest } from "./decision.ts";
+import type { DecisionRequest, Device, GeoLocation, ParamValue } from "@kavach/model";
 
 const encoder = new TextEncoder();
 

@@ -1,6 +1,7 @@
 /** From what the conductor decided to what a caller holds. */
+
+import type { Decision, Outcome } from "@kavach/model";
 import { InvalidateVerdict, type ObservedVerdict, PermitVerdict, RefuseVerdict, type Verdict } from "@kavach/model";
-import type { Decision, Outcome } from "./decision.ts";
 
 const PROPAGATIONS = { published: "PUBLISHED", local_only: "LOCAL_ONLY", primary_only: "PRIMARY_ONLY" } as const;
 

@@ -1,5 +1,6 @@
 /** The last step of a decision. Only here can a permit be minted, and only here is a verdict published and recorded. */
 import { CryptoError, paramsDigest, tokenIdOf } from "@kavach/crypto";
+import type { Decision, IssuedPermit, Outcome, Propagation } from "@kavach/model";
 import {
   type Finding,
   type InvalidateFinding,
@@ -9,7 +10,6 @@ import {
   uuidFromBytes,
   uuidToBytes,
 } from "@kavach/model";
-import type { Decision, IssuedPermit, Outcome, Propagation } from "./decision.ts";
 import { type Frame, sessionTarget } from "./frame.ts";
 import type { GateParts, PermitSealer } from "./parts.ts";
 import { recordVerdict } from "./record.ts";

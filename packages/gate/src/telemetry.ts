@@ -1,6 +1,7 @@
 /** The conductor's spans and metrics. OpenTelemetry's API only: without an SDK in the process all of it costs next to nothing. */
+
+import type { Decision } from "@kavach/model";
 import { metrics, ProxyTracerProvider, type Span, SpanStatusCode, type Tracer, trace } from "@opentelemetry/api";
-import type { Decision } from "./decision.ts";
 
 const NAME = "kavach.gate";
 let found: Tracer | undefined;

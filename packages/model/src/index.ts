@@ -2,6 +2,7 @@
 export * from "./canonical-json.ts";
 export * from "./context-flat.ts";
 export * from "./context-input.ts";
+export type * from "./decision.ts";
 export * from "./errors.ts";
 export * from "./limits.ts";
 export * from "./net-address.ts";

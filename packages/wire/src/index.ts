@@ -1,6 +1,7 @@
 /** Between the contract's messages and the model's nouns, both ways. Pure; the one place where spellings of the wire are known. */
 export * from "./codes.ts";
 export * from "./context.ts";
+export * from "./evaluate.ts";
 export * from "./instants.ts";
 export * from "./integers.ts";
 export * from "./revision.ts";

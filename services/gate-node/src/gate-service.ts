@@ -10,8 +10,8 @@ import {
 } from "@kavach/api";
 import type { Conductor } from "@kavach/gate";
 import { InputError } from "@kavach/model";
+import { type ReadWorld, readBatch, readRequest, writeDecision } from "@kavach/wire";
 import { atDoor, doorError } from "./door-error.ts";
-import { type ReadWorld, readBatch, readRequest, writeDecision } from "./evaluate-wire.ts";
 import { unordered } from "./unordered.ts";
 
 /** How many items of one stream are decided at once; the stream is not read further while they are. */

@@ -1,4 +1,4 @@
-/** Between the wire and the conductor: requests are checked and read here, decisions are written here. */
+/** Evaluate between wire and model: requests are checked and read here, decisions are written here. */
 import { create } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import {
@@ -12,10 +12,22 @@ import {
   RefuseCode,
   VerdictSchema,
 } from "@kavach/api";
-import type { Decision, DecisionRequest, Outcome } from "@kavach/gate";
-import { type Clock, DEFAULT_REALM, type FieldViolation, InputError, LIMITS, measureText } from "@kavach/model";
-import { contextFromWire, durationToWire, revisionFromWire, revisionToWire, scopeToWire } from "@kavach/wire";
-import { required } from "./door-error.ts";
+import {
+  type Clock,
+  DEFAULT_REALM,
+  type Decision,
+  type DecisionRequest,
+  type FieldViolation,
+  InputError,
+  LIMITS,
+  measureText,
+  type Outcome,
+} from "@kavach/model";
+import { contextFromWire } from "./context.ts";
+import { durationToWire } from "./instants.ts";
+import { revisionFromWire, revisionToWire } from "./revision.ts";
+import { scopeToWire } from "./scope.ts";
+import { refuseField } from "./violation.ts";
 
 /** What reading a request takes from outside: the instant of a session that names none, and ids. */
 export interface ReadWorld {
@@ -31,10 +43,12 @@ export interface ReadWorld {
 export function readRequest(request: EvaluateRequest, world: ReadWorld, path = ""): DecisionRequest {
   const violations = envelopeViolations(request, path);
   if (violations.length > 0) throw new InputError(violations);
+  const { context } = request;
+  if (context === undefined) refuseField(`${path}context`, "value is required");
   return {
     realm: request.realm === "" ? DEFAULT_REALM : request.realm,
     evaluationId: request.evaluationId === "" ? world.drawUuid() : request.evaluationId,
-    context: contextFromWire(required(request.context, `${path}context`), `${path}context`, world.clock.nowMs()),
+    context: contextFromWire(context, `${path}context`, world.clock.nowMs()),
     audience: request.audience,
     singleUse: request.singleUse,
     ...(request.atLeast !== undefined && { atLeast: revisionFromWire(request.atLeast, `${path}at_least`) }),

@@ -1,5 +1,7 @@
-/** What goes into the conductor and what comes out of it. Values only. */
-import type { ActionContext, InvalidationScope, RefuseCode, Revision } from "@kavach/model";
+/** What goes into a decision and what comes out of it. Values only. */
+import type { ActionContext } from "./nouns.ts";
+import type { Revision } from "./revocation.ts";
+import type { InvalidationScope, RefuseCode } from "./verdict.ts";
 
 export interface DecisionRequest {
   /** Never empty: the door has put in the default. */

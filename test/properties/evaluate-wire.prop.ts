@@ -4,9 +4,9 @@ import { EvaluateRequestSchema } from "@kavach/api";
 import { InputError } from "@kavach/model";
 import { validated } from "@kavach/serve";
 import { drawUuid, SYSTEM_CLOCK } from "@kavach/system";
+import { readRequest } from "@kavach/wire";
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { readRequest } from "./evaluate-wire.ts";
 
 const world = { clock: SYSTEM_CLOCK, drawUuid };
 
