@@ -11,6 +11,10 @@ export type AuditErrorCode =
   | "KEY_EXPIRED"
   /** Another process writes this log. */
   | "LOG_IN_USE"
+  /** The platform or the file system cannot keep a second process away, so that this one does not write either. */
+  | "LOCK_UNAVAILABLE"
+  /** The disk failed, or somebody else changed or removed the log's files: nothing more is written until the log is opened anew. */
+  | "LOG_STOPPED"
   /** The record is longer than an entry may be. */
   | "ENTRY_TOO_LONG"
   /** The list of origins did not take the log's first checkpoint. */

@@ -34,5 +34,7 @@ describe("MerkleFrontier", () => {
     ] as const) {
       expect(() => MerkleFrontier.from(size, hashes)).toThrow(expect.objectContaining({ code: "OPTION_INVALID" }));
     }
+    const invalid = expect.objectContaining({ code: "OPTION_INVALID" });
+    expect(() => new MerkleFrontier().append(new Uint8Array(33))).toThrow(invalid);
   });
 });

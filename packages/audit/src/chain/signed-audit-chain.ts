@@ -53,7 +53,7 @@ export class SignedAuditChain {
   /** Returns the new length. Throws CryptoError `KEY_EXPIRED` or `KEY_DISPOSED`. */
   append(entry: AuditEntry): number {
     const nowMs = Math.floor(this.#clock.nowMs());
-    if (this.#keyPair.isExpired(nowMs)) throw new CryptoError("KEY_EXPIRED", "the audit key has expired");
+    if (this.#keyPair.isExpiredAt(nowMs)) throw new CryptoError("KEY_EXPIRED", "the audit key has expired");
     const nonce = uuidFromRandom(randomBytes(16));
     const payload = signPayload(this.#suite, this.#keyPair, entry.dataBytes(), nonce, instantText(nowMs));
     const [index, previousHash] = [this.length, this.headHash];

@@ -4,12 +4,13 @@
  */
 import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { leafHash, type MerkleFrontier } from "@kavach/crypto";
+import type { MerkleFrontier } from "@kavach/crypto";
 import { AuditError } from "../errors.ts";
 import { type AuditRecord, recordLine } from "../record.ts";
 import type { AuditSink } from "../sink.ts";
 import { signCheckpoint } from "./checkpoint.ts";
-import { CHECKPOINT, entryLine, replaceFile, segmentCheckpointName, segmentName } from "./layout.ts";
+import { encodeGroup } from "./group.ts";
+import { CHECKPOINT, replaceFile, segmentCheckpointName, segmentName } from "./layout.ts";
 import { LINE_BYTES_MAX } from "./lines.ts";
 import { type OpenedFolder, type Opening, openFolder } from "./opening.ts";
 import { Segment } from "./segment.ts";
@@ -18,13 +19,20 @@ import { within } from "./within.ts";
 import { lockForWriting, type Unlock } from "./writer-lock.ts";
 
 interface Waiting {
-  readonly line: string;
+  /** JSON of the record. */
+  readonly record: string;
+  readonly sizeBytes: number;
   readonly resolve: () => void;
   readonly reject: (error: AuditError) => void;
 }
 
-/** Most entries of one group, so that lines and hashes of a group stay small. */
+/** Most entries of one group, and most bytes before its last entry, so that a group stays small. */
 const GROUP_MAX = 1000;
+const GROUP_BYTES_MAX = 1024 * 1024;
+/** Most bytes that wait for the disk. */
+const WAITING_BYTES_MAX = 64 * 1024 * 1024;
+/** What passes by itself; after any other failure of the disk nobody knows what it kept, and the log stops. */
+const PASSING: ReadonlySet<string> = new Set(["ENOSPC", "EDQUOT", "EMFILE", "ENFILE"]);
 /** What an entry's index adds to its line. */
 const INDEX_BYTES_MAX = 64;
 /** Longest wait for the list of origins, milliseconds: one that is silent must not keep the log from closing. */
@@ -39,12 +47,14 @@ export class AuditLog implements AuditSink {
   readonly #frontier: MerkleFrontier;
   #segment: Segment;
   #waiting: Waiting[] = [];
+  #waitingBytes: number = 0;
   #writing: Promise<void> | undefined;
   /** Size of the newest checkpoint that is on the disk, and of the newest that was published. */
   #checkpointed: number = -1;
   #published: number = -1;
   #checkpointing: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
+  #stopped: AuditError | undefined;
   #closed: boolean = false;
 
   private constructor(settings: Settings, unlock: Unlock, opened: OpenedFolder) {
@@ -59,7 +69,7 @@ export class AuditLog implements AuditSink {
 
   /**
    * Goes on with the log in the folder, or begins a new one. Rejects with AuditError `OPTION_INVALID`, `KEY_EXPIRED`, `LOG_IN_USE`,
-   * `REGISTRY_UNAVAILABLE`, and with whatever the file system says.
+   * `LOCK_UNAVAILABLE`, `REGISTRY_UNAVAILABLE`, and with whatever the file system says.
    */
   static async open(options: AuditLogOptions): Promise<AuditLog> {
     const settings = checkedSettings(options);
@@ -70,7 +80,7 @@ export class AuditLog implements AuditSink {
       await log.#begin();
       return log;
     } catch (error) {
-      await unlock();
+      unlock();
       throw error;
     }
   }
@@ -82,14 +92,19 @@ export class AuditLog implements AuditSink {
 
   async append(record: AuditRecord): Promise<void> {
     if (this.#closed) throw new AuditError("SINK_CLOSED", "the audit log is closed");
+    if (this.#stopped !== undefined) throw this.#stopped;
     this.#expectLiveKey();
-    if (this.#waiting.length >= this.#settings.waitingMax) throw new AuditError("SINK_FULL", "too many entries wait");
+    if (this.#waiting.length >= this.#settings.waitingMax || this.#waitingBytes >= WAITING_BYTES_MAX) {
+      throw new AuditError("SINK_FULL", "too many entries wait");
+    }
     const line = recordLine(record);
-    if (Buffer.byteLength(line) > LINE_BYTES_MAX - INDEX_BYTES_MAX) {
+    const sizeBytes = Buffer.byteLength(line);
+    if (sizeBytes > LINE_BYTES_MAX - INDEX_BYTES_MAX) {
       throw new AuditError("ENTRY_TOO_LONG", "the record is longer than an entry may be");
     }
     await new Promise<void>((resolve, reject) => {
-      this.#waiting.push({ line, resolve, reject });
+      this.#waiting.push({ record: line, sizeBytes, resolve, reject });
+      this.#waitingBytes += sizeBytes;
       this.#writing ??= this.#writeAll();
     });
   }
@@ -113,7 +128,7 @@ export class AuditLog implements AuditSink {
       await this.checkpoint();
     } finally {
       await this.#segment.close();
-      await this.#unlock();
+      this.#unlock();
     }
   }
 
@@ -125,27 +140,49 @@ export class AuditLog implements AuditSink {
       await this.#segment.close();
       throw error;
     }
-    this.#timer = setInterval(() => {
-      if (this.#checkpointing !== undefined) return;
-      this.checkpoint().catch((error: unknown) =>
-        this.#settings.report(error, "audit checkpoint not made; tried again"),
-      );
-    }, this.#settings.checkpointEveryMs).unref();
+    this.#timer = setInterval(() => void this.#tick(), this.#settings.checkpointEveryMs).unref();
+  }
+
+  /** Never rejects. A log that stopped is signed as far as it came, once. */
+  async #tick(): Promise<void> {
+    if (this.#checkpointing !== undefined) return;
+    const again = this.#stopped === undefined;
+    if (!again) clearInterval(this.#timer);
+    try {
+      await this.checkpoint();
+    } catch (error) {
+      this.#settings.report(error, `audit checkpoint not made${again ? "; tried again" : ""}`);
+    }
   }
 
   /** Whatever arrives while a group is being made durable is the next group. Never rejects. */
   async #writeAll(): Promise<void> {
-    while (this.#waiting.length > 0) await this.#writeGroup(this.#waiting.splice(0, GROUP_MAX));
+    while (this.#waiting.length > 0) await this.#writeGroup(this.#takeGroup());
     this.#writing = undefined;
+  }
+
+  #takeGroup(): readonly Waiting[] {
+    let count = 0;
+    let sizeBytes = 0;
+    while (count < GROUP_MAX && count < this.#waiting.length && sizeBytes < GROUP_BYTES_MAX) {
+      sizeBytes += (this.#waiting[count] as Waiting).sizeBytes;
+      count++;
+    }
+    this.#waitingBytes -= sizeBytes;
+    return this.#waiting.splice(0, count);
   }
 
   async #writeGroup(group: readonly Waiting[]): Promise<void> {
     try {
+      if (this.#stopped !== undefined) throw this.#stopped;
       if (this.#segment.bytes >= this.#settings.segmentBytesMax) await this.#rotate();
       const first = this.#frontier.size;
-      const lines = group.map(({ line }, i) => entryLine(first + i, line));
-      await this.#segment.write(lines.join(""));
-      for (const line of lines) this.#frontier.append(leafHash(Buffer.from(line.slice(0, -1), "utf8")));
+      const { bytes, leaves } = encodeGroup(
+        first,
+        group.map(({ record }) => record),
+      );
+      await this.#onDisk(this.#segment.write(bytes));
+      for (const leaf of leaves) this.#frontier.append(leaf);
       for (const { resolve } of group) resolve();
     } catch (cause) {
       const error = new AuditError("WRITE_FAILED", "the audit entry is not durable", { cause });
@@ -153,12 +190,29 @@ export class AuditLog implements AuditSink {
     }
   }
 
+  /** A disk that failed once may say that it kept what it has lost: nothing is tried again on it. Rejects as `work` does. */
+  async #onDisk<T>(work: Promise<T>): Promise<T> {
+    try {
+      return await work;
+    } catch (cause) {
+      if (!PASSING.has(String((cause as NodeJS.ErrnoException).code)) && this.#stopped === undefined) {
+        this.#stopped = new AuditError("LOG_STOPPED", "the audit log takes no more entries until it is opened anew", {
+          cause,
+        });
+        this.#settings.report(this.#stopped, "audit log stopped");
+      }
+      throw cause;
+    }
+  }
+
   /** A finished segment has its own checkpoint beside it, so that it can be verified, and moved away, by itself. */
   async #rotate(): Promise<void> {
     const { size } = this.#frontier;
     const note = await this.#sign();
-    await replaceFile(this.#folder, segmentCheckpointName(this.#segment.first), note);
-    const next = await this.#createSegment({ origin: this.origin, first: size, frontier: this.#frontier });
+    await this.#onDisk(this.#segment.settle());
+    await this.#onDisk(replaceFile(this.#folder, segmentCheckpointName(this.#segment.first), note));
+    const head = { origin: this.origin, first: size, frontier: this.#frontier };
+    const next = await this.#onDisk(this.#createSegment(head));
     await this.#segment.close();
     this.#segment = next;
   }
@@ -177,7 +231,7 @@ export class AuditLog implements AuditSink {
     const { size } = this.#frontier;
     if (size === this.#checkpointed && size === this.#published) return;
     const note = await this.#sign();
-    await replaceFile(this.#folder, CHECKPOINT, note);
+    await this.#onDisk(replaceFile(this.#folder, CHECKPOINT, note));
     this.#checkpointed = size;
     try {
       await within(REGISTRY_WAIT_MS, this.#settings.registry.publish({ origin: this.origin, size, note }));
@@ -198,6 +252,6 @@ export class AuditLog implements AuditSink {
 
   #expectLiveKey(): void {
     const { keyPair, clock } = this.#settings;
-    if (keyPair.isExpired(clock.nowMs())) throw new AuditError("KEY_EXPIRED", "the audit key has expired");
+    if (keyPair.isExpiredAt(clock.nowMs())) throw new AuditError("KEY_EXPIRED", "the audit key has expired");
   }
 }

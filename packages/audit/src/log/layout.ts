@@ -72,12 +72,11 @@ export const entryLine = (index: number, line: string): string => `{"index":${in
 const ENTRY_FORM = /^\{"index":(0|[1-9]\d{0,15}),"/;
 const ENTRY_HEAD_BYTES = 32;
 
-/** Undefined where the line is no entry. */
-export function indexOfEntry(line: Uint8Array): number | undefined {
+/** Undefined where the line is no entry. `tagged`: the line behind the tag of its leaf. */
+export function indexOfEntry(tagged: Buffer): number | undefined {
   // `}`: a line that was torn has no end.
-  if (line.at(-1) !== 0x7d) return undefined;
-  const head = Buffer.from(line.buffer, line.byteOffset, Math.min(line.length, ENTRY_HEAD_BYTES)).toString("latin1");
-  const index = ENTRY_FORM.exec(head)?.[1];
+  if (tagged.at(-1) !== 0x7d) return undefined;
+  const index = ENTRY_FORM.exec(tagged.toString("latin1", 1, ENTRY_HEAD_BYTES))?.[1];
   return index === undefined ? undefined : Number(index);
 }
 

@@ -5,39 +5,50 @@ import { open } from "node:fs/promises";
 export const LINE_BYTES_MAX: number = 1024 * 1024;
 const CHUNK_BYTES = 256 * 1024;
 const NEWLINE = 0x0a;
+/** The tag of a leaf (RFC 9162, section 2.1.1). */
+const LEAF = 0;
 
 export interface Line {
-  /** Without its line break. Valid until the next line is asked for. */
-  readonly bytes: Uint8Array;
+  /** The tag of a leaf, one byte, and the line without its break: hashed as it lies. Valid until the next line is given. */
+  readonly tagged: Buffer;
   /** Bytes of the file up to and with this line's break. */
   readonly endBytes: number;
   /** False for what follows the last line break, and for a line that is too long to be one. */
   readonly whole: boolean;
 }
 
-/** Rejects with whatever the file system says. A line that is too long is the last one given. */
-export async function* linesOf(path: string): AsyncGenerator<Line> {
+export const textOf = ({ tagged }: Line): string => tagged.toString("utf8", 1);
+
+/** Gives `visit` line after line until it returns false. Rejects with whatever the file system or `visit` says. A line that is too long is the last one. */
+export async function eachLine(path: string, visit: (line: Line) => boolean): Promise<void> {
   const file = await open(path, "r");
   try {
-    let rest = Buffer.alloc(0);
+    // The byte before a line takes its tag: it was the line break before it, or the one byte that is kept free at the start.
+    let buffer = Buffer.alloc(1 + CHUNK_BYTES);
+    let held = 1;
     let readBytes = 0;
-    const chunk = Buffer.alloc(CHUNK_BYTES);
-    for (;;) {
-      const { bytesRead } = await file.read(chunk, 0, CHUNK_BYTES, readBytes);
+    while (held - 1 <= LINE_BYTES_MAX) {
+      if (buffer.length - held < CHUNK_BYTES) buffer = Buffer.concat([buffer.subarray(0, held)], held + CHUNK_BYTES);
+      const { bytesRead } = await file.read(buffer, held, CHUNK_BYTES, readBytes);
       if (bytesRead === 0) break;
       readBytes += bytesRead;
-      const bytes = Buffer.concat([rest, chunk.subarray(0, bytesRead)]);
-      let start = 0;
-      for (let end = bytes.indexOf(NEWLINE); end >= 0; end = bytes.indexOf(NEWLINE, start)) {
-        const endBytes = readBytes - bytes.length + end + 1;
-        yield { bytes: bytes.subarray(start, end), endBytes, whole: true };
+      const filled = buffer.subarray(0, held + bytesRead);
+      let start = 1;
+      for (let end = filled.indexOf(NEWLINE, held); end >= 0; end = filled.indexOf(NEWLINE, start)) {
+        const endBytes = readBytes - filled.length + end + 1;
+        if (!visit({ tagged: taggedAt(filled, start, end), endBytes, whole: true })) return;
         start = end + 1;
       }
-      rest = bytes.subarray(start);
-      if (rest.length > LINE_BYTES_MAX) break;
+      filled.copyWithin(1, start);
+      held = 1 + filled.length - start;
     }
-    if (rest.length > 0) yield { bytes: rest, endBytes: readBytes, whole: false };
+    if (held > 1) visit({ tagged: taggedAt(buffer, 1, held), endBytes: readBytes, whole: false });
   } finally {
     await file.close();
   }
+}
+
+function taggedAt(buffer: Buffer, start: number, end: number): Buffer {
+  buffer[start - 1] = LEAF;
+  return buffer.subarray(start - 1, end);
 }

@@ -1,11 +1,11 @@
 /** Finds out, at start, where a log ended: what a crash tore is cut off, and a log that went back or was altered is not continued. */
 import { rm, truncate } from "node:fs/promises";
 import { join } from "node:path";
-import { leafHash, type MerkleFrontier } from "@kavach/crypto";
+import { type MerkleFrontier, sha256 } from "@kavach/crypto";
 import { AuditLogError } from "../errors.ts";
 import { type Checkpoint, readCheckpoint } from "./checkpoint.ts";
 import { CHECKPOINT, indexOfEntry, readHead, readIfThere, segmentName, segmentsIn, syncFolder } from "./layout.ts";
-import { linesOf } from "./lines.ts";
+import { eachLine, type Line, textOf } from "./lines.ts";
 
 export interface Recovered {
   /** First index of the segment that is written on. */
@@ -68,8 +68,63 @@ async function lastSegment(folder: string): Promise<number> {
 }
 
 async function hasHead(path: string): Promise<boolean> {
-  for await (const { whole } of linesOf(path)) return whole;
-  return false;
+  let found = false;
+  await eachLine(path, ({ whole }) => {
+    found = whole;
+    return false;
+  });
+  return found;
+}
+
+/** Reads the segment that is written on: how far it goes, and whether that is what the checkpoints say. */
+class Reading {
+  readonly #origin: string;
+  readonly #first: number;
+  readonly #known: readonly Checkpoint[];
+  readonly #provenSize: number;
+  frontier: MerkleFrontier | undefined;
+  /** Up to the last whole entry. */
+  segmentBytes: number = 0;
+  totalBytes: number = 0;
+  #isTorn: boolean = false;
+
+  constructor(origin: string, first: number, known: readonly Checkpoint[], provenSize: number) {
+    this.#origin = origin;
+    this.#first = first;
+    this.#known = known;
+    this.#provenSize = provenSize;
+  }
+
+  line(line: Line): void {
+    this.totalBytes = line.endBytes;
+    if (this.#isTorn) return;
+    if (this.frontier === undefined) this.frontier = this.#head(line);
+    else if (!this.#entry(line, this.frontier)) return;
+    compare(this.frontier, this.#known);
+    this.segmentBytes = line.endBytes;
+  }
+
+  #head(line: Line): MerkleFrontier {
+    const head = readHead(textOf(line));
+    if (line.whole && head.origin === this.#origin && head.first === this.#first) return head.frontier;
+    throw new AuditLogError("SEGMENT_BROKEN", "the segment is of another log");
+  }
+
+  /** False where the log ends before this line. */
+  #entry({ tagged, whole }: Line, frontier: MerkleFrontier): boolean {
+    if (whole && indexOfEntry(tagged) === frontier.size) {
+      frontier.append(sha256(tagged));
+      return true;
+    }
+    if (frontier.size < this.#provenSize) {
+      throw whole
+        ? new AuditLogError("ENTRY_UNREADABLE", "an entry that was proven is damaged", frontier.size)
+        : new AuditLogError("TRUNCATED", "the log ends within an entry that was proven", frontier.size);
+    }
+    // Never acknowledged: a group becomes durable as a whole, and only then are its entries.
+    this.#isTorn = true;
+    return false;
+  }
 }
 
 async function readSegment(
@@ -79,34 +134,12 @@ async function readSegment(
   known: readonly Checkpoint[],
   provenSize: number,
 ) {
-  let frontier: MerkleFrontier | undefined;
-  let segmentBytes = 0;
-  let totalBytes = 0;
-  let isTorn = false;
-  for await (const { bytes, endBytes, whole } of linesOf(path)) {
-    totalBytes = endBytes;
-    if (isTorn) continue;
-    if (frontier === undefined) {
-      const head = readHead(Buffer.from(bytes).toString("utf8"));
-      if (!whole || head.origin !== origin || head.first !== first) {
-        throw new AuditLogError("SEGMENT_BROKEN", "the segment is of another log");
-      }
-      frontier = head.frontier;
-      compare(frontier, known);
-    } else if (whole && indexOfEntry(bytes) === frontier.size) {
-      frontier.append(leafHash(bytes));
-      compare(frontier, known);
-    } else if (frontier.size < provenSize) {
-      throw whole
-        ? new AuditLogError("ENTRY_UNREADABLE", "an entry that was proven is damaged", frontier.size)
-        : new AuditLogError("TRUNCATED", "the log ends within an entry that was proven", frontier.size);
-    } else {
-      // Never acknowledged: a group becomes durable as a whole, and only then are its entries.
-      isTorn = true;
-      continue;
-    }
-    segmentBytes = endBytes;
-  }
+  const reading = new Reading(origin, first, known, provenSize);
+  await eachLine(path, (line) => {
+    reading.line(line);
+    return true;
+  });
+  const { frontier, segmentBytes, totalBytes } = reading;
   if (frontier === undefined) throw new AuditLogError("SEGMENT_BROKEN", "the segment has no head");
   return { frontier, segmentBytes, cutBytes: totalBytes - segmentBytes };
 }

@@ -4,7 +4,7 @@
  */
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
-import { leafHash, MerkleFrontier } from "@kavach/crypto";
+import { MerkleFrontier, sha256 } from "@kavach/crypto";
 import { AuditLogError } from "../errors.ts";
 import { type Checkpoint, openCheckpoint, type TrustedKeys } from "./checkpoint.ts";
 import {
@@ -16,7 +16,7 @@ import {
   segmentName,
   segmentsIn,
 } from "./layout.ts";
-import { type Line, linesOf } from "./lines.ts";
+import { eachLine, type Line, textOf } from "./lines.ts";
 import { originFolder } from "./opening.ts";
 import type { PublishedCheckpoint } from "./registry.ts";
 
@@ -123,7 +123,7 @@ class LogWalk {
     if (this.#torn !== undefined) throw this.#torn;
     let isHead = true;
     let before = 0;
-    for await (const line of linesOf(join(this.#options.folder, segmentName(first)))) {
+    await eachLine(join(this.#options.folder, segmentName(first)), (line) => {
       if (this.#torn !== undefined) throw this.#torn;
       if (isHead) this.#head(line, first);
       else this.#entry(line);
@@ -131,7 +131,8 @@ class LogWalk {
       this.#bytes += line.endBytes - before;
       before = line.endBytes;
       if (this.#bytes - this.#reportedBytes >= PROGRESS_BYTES) this.#report();
-    }
+      return true;
+    });
     if (isHead) throw new AuditLogError("SEGMENT_BROKEN", "a segment is empty", first);
   }
 
@@ -159,16 +160,16 @@ class LogWalk {
         ? new AuditLogError("ENTRY_MISSING", `the next segment begins with entry ${first}`, size)
         : new AuditLogError("ENTRY_REPEATED", "a segment begins before the one before it ends", first);
     }
-    const head = readHead(Buffer.from(line.bytes).toString("utf8"));
+    const head = readHead(textOf(line));
     if (head.origin !== this.#origin) throw new AuditLogError("ORIGIN_MISMATCH", `a segment is of '${head.origin}'`);
     const same = head.first === first && Buffer.compare(head.frontier.root(), this.#frontier.root()) === 0;
     if (!same)
       throw new AuditLogError("SEGMENT_BROKEN", "a segment begins otherwise than the one before it ended", first);
   }
 
-  #entry({ bytes, whole }: Line): void {
+  #entry({ tagged, whole }: Line): void {
     const size = this.#frontier.size;
-    const index = whole ? indexOfEntry(bytes) : undefined;
+    const index = whole ? indexOfEntry(tagged) : undefined;
     if (index === undefined) {
       const error = new AuditLogError("ENTRY_UNREADABLE", "the line is no entry", size);
       // An end that a crash tore is no fault, if all that is proven stands before it.
@@ -179,7 +180,7 @@ class LogWalk {
     if (index > size) throw new AuditLogError("ENTRY_MISSING", `the next entry has index ${index}`, size);
     if (index === size - 1) throw new AuditLogError("ENTRY_REPEATED", "the entry is there twice", index);
     if (index < size) throw new AuditLogError("ENTRY_MISPLACED", `the entry stands where ${size} should`, index);
-    this.#frontier.append(leafHash(bytes));
+    this.#frontier.append(sha256(tagged));
     this.#compare();
   }
 

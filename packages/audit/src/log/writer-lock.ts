@@ -1,26 +1,35 @@
 /** Keeps a second process from writing a log, for as long as the first one lives, however it ends. */
-import { realpath } from "node:fs/promises";
-import { createServer, type Server } from "node:net";
-import { sha256 } from "@kavach/crypto";
+import { join } from "node:path";
 import { AuditError } from "../errors.ts";
 
-export type Unlock = () => Promise<void>;
+export type Unlock = () => void;
 
-/** Kept by the kernel, as a name that dies with the process; only Linux has such names. Rejects with AuditError `LOG_IN_USE`. */
+const LOCK = "lock";
+/** SQLite's code for a file that another connection holds. */
+const BUSY = 5;
+
+/**
+ * A lock of the kernel on a file in the folder: it dies with its process, and holds between containers that share a disk. Node has no call
+ * for such locks, but SQLite takes them on every platform; nothing is ever written to the file. Rejects with AuditError `LOG_IN_USE`, and
+ * `LOCK_UNAVAILABLE` where the platform or the file system has none: two writers would tear the log.
+ */
 export async function lockForWriting(folder: string): Promise<Unlock> {
-  if (process.platform !== "linux") return async () => {};
-  const path = new TextEncoder().encode(await realpath(folder));
-  const name = `\0kavach-audit-${Buffer.from(sha256(path)).toString("hex").slice(0, 32)}`;
-  const server = createServer((socket) => socket.destroy()).unref();
-  await listen(server, name);
-  return async () => {
-    await new Promise<void>((resolve) => server.close(() => resolve()));
-  };
-}
-
-function listen(server: Server, name: string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once("error", (cause) => reject(new AuditError("LOG_IN_USE", "another process writes this log", { cause })));
-    server.listen(name, resolve);
-  });
+  try {
+    const { DatabaseSync } = await import("node:sqlite");
+    const lock = new DatabaseSync(join(folder, LOCK));
+    try {
+      lock.exec("PRAGMA journal_mode = MEMORY; PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE");
+    } catch (error) {
+      lock.close();
+      throw error;
+    }
+    return () => lock.close();
+  } catch (cause) {
+    if ((cause as { readonly errcode?: number }).errcode === BUSY) {
+      throw new AuditError("LOG_IN_USE", "another process writes this log", { cause });
+    }
+    throw new AuditError("LOCK_UNAVAILABLE", "the folder of the log cannot be locked against a second writer", {
+      cause,
+    });
+  }
 }
