@@ -114,6 +114,7 @@ export const formatOne: ChannelFormat = {
       throw new ChannelError("SIGNATURE_INVALID", "the message was not signed by the sender who is expected");
     }
     const plaintext = concat(payload.data);
+    // The nonce is a UUID here, or the signature would not have verified: the replay memory keeps no text of a peer's choice.
     return { plaintext, contextId, sentAtMs: instantMs(payload.signedAt), messageId: payload.nonce };
   },
 

@@ -22,6 +22,8 @@ export interface SignedPayload {
 }
 
 const NO_CONTEXT = new Uint8Array(0);
+/** What existing signers write. Nothing says in the signed bytes where data ends and the nonce begins but this form. */
+const NONCE_FORM = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
 /** What is signed. The time's text ends in `+00:00`, whatever the JSON spells. Throws CryptoError `KEY_CORRUPT` for a text that is no time. */
 function messageOf(data: Uint8Array, nonce: string, signedAt: string): Uint8Array<ArrayBuffer> {
@@ -52,9 +54,12 @@ export function signPayload(
 export const suiteOfPayload = (payload: SignedPayload): Suite =>
   payload.ed25519Signature === undefined ? "ml-dsa-65" : HYBRID_SUITE;
 
-/** True only when every signature of the suite is there and verifies, and no other is there. On the calling thread. */
+/**
+ * True only when every signature of the suite is there and verifies, and no other is there. On the calling thread. A nonce that is no
+ * UUID is refused, although existing verifiers take it: bytes could be moved between it and the data under one signature.
+ */
 export function verifyPayload(payload: SignedPayload, suite: Suite, bundle: PublicKeyBundle): boolean {
-  if (suiteOfPayload(payload) !== suite) return false;
+  if (suiteOfPayload(payload) !== suite || !NONCE_FORM.test(payload.nonce)) return false;
   const message = messageOf(payload.data, payload.nonce, payload.signedAt);
   const keys = verifyingKeysOf(bundle);
   const { ed25519Signature, mlDsaSignature } = payload;
