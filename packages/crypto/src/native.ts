@@ -29,7 +29,7 @@ import type { AeadBox, Provider, PublicKey, ScryptCost, SecretKey } from "./prov
 /** Keeps the library's key out of sight of printing and cloning. */
 class NativeKey<Use extends "secret" | "public"> {
   readonly use: Use;
-  readonly #key: KeyObject;
+  #key: KeyObject | undefined;
 
   constructor(use: Use, key: KeyObject) {
     this.use = use;
@@ -37,16 +37,24 @@ class NativeKey<Use extends "secret" | "public"> {
   }
 
   static keyOf(key: SecretKey | PublicKey): KeyObject {
-    if (key instanceof NativeKey) return key.#key as KeyObject;
-    throw new CryptoError("KEY_CORRUPT", "the key belongs to another provider");
+    if (!(key instanceof NativeKey)) throw new CryptoError("KEY_CORRUPT", "the key belongs to another provider");
+    if (key.#key === undefined) throw new CryptoError("KEY_DISPOSED", "the key was wiped");
+    return key.#key as KeyObject;
+  }
+
+  /** The library overwrites its copy when nobody holds the key any more. */
+  static letGo(key: SecretKey): void {
+    if (key instanceof NativeKey) key.#key = undefined;
   }
 }
 
 function importSecret(algorithm: KeyAlgorithm, secret: Uint8Array): KeyObject {
   expectLength(algorithm.name, "secret", secret, algorithm.secretBytes);
   const { type, secretFormat } = algorithm.native;
+  // The library wants a Buffer: a view, since a copy of a secret would have to be wiped.
+  const key = Buffer.from(secret.buffer, secret.byteOffset, secret.length);
   try {
-    return createPrivateKey({ key: Buffer.from(secret), format: secretFormat, asymmetricKeyType: type });
+    return createPrivateKey({ key, format: secretFormat, asymmetricKeyType: type });
   } catch (cause) {
     throw new CryptoError("KEY_CORRUPT", `${algorithm.name}: not a secret key`, { cause });
   }
@@ -119,6 +127,8 @@ export const nativeProvider: Provider = {
   randomBytes: (size) => randomFillSync(new Uint8Array(size)),
 
   secretKey: (algorithm, secret) => new NativeKey("secret", importSecret(algorithm, secret)),
+
+  wipe: NativeKey.letGo,
 
   publicKey: (algorithm, bytes) => new NativeKey("public", importPublic(algorithm, bytes)),
 

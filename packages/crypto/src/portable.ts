@@ -32,7 +32,7 @@ const RANDOM_CHUNK_BYTES = 65_536;
 /** Keeps the bytes out of sight of printing and cloning. */
 class PortableKey<Use extends "secret" | "public"> {
   readonly use: Use;
-  readonly #bytes: Uint8Array;
+  #bytes: Uint8Array | undefined;
 
   constructor(use: Use, bytes: Uint8Array) {
     this.use = use;
@@ -40,8 +40,15 @@ class PortableKey<Use extends "secret" | "public"> {
   }
 
   static bytesOf(key: SecretKey | PublicKey): Uint8Array {
-    if (key instanceof PortableKey) return key.#bytes as Uint8Array;
-    throw new CryptoError("KEY_CORRUPT", "the key belongs to another provider");
+    if (!(key instanceof PortableKey)) throw new CryptoError("KEY_CORRUPT", "the key belongs to another provider");
+    if (key.#bytes === undefined) throw new CryptoError("KEY_DISPOSED", "the key was wiped");
+    return key.#bytes as Uint8Array;
+  }
+
+  static wipe(key: SecretKey): void {
+    if (!(key instanceof PortableKey)) return;
+    key.#bytes?.fill(0);
+    key.#bytes = undefined;
   }
 }
 
@@ -85,6 +92,8 @@ export const portableProvider: Provider = {
     expectLength(algorithm, "secret", secret);
     return new PortableKey("secret", PORTABLE_EXPANSIONS.get(algorithm.name)?.(secret) ?? secret.slice());
   },
+
+  wipe: PortableKey.wipe,
 
   publicKey(algorithm, bytes) {
     expectLength(algorithm, "public", bytes);

@@ -185,6 +185,24 @@ describe.each(PROVIDERS)("$name provider", (provider) => {
   });
 });
 
+describe.each(PROVIDERS)("$name provider", (provider) => {
+  it.each([ML_DSA_65, ED25519, X25519, ML_KEM_768])("uses no key of $name that was wiped", async (algorithm) => {
+    const key = provider.secretKey(algorithm, new Uint8Array(algorithm.secretBytes).fill(1));
+    provider.wipe(key);
+    provider.wipe(key);
+    const wiped = expect.objectContaining({ code: "KEY_DISPOSED" });
+    if ("signatureBytes" in algorithm) {
+      expect(() => provider.sign(algorithm, key, hex(""), hex(""))).toThrow(wiped);
+      await expect(provider.signInBackground(algorithm, key, hex(""), hex(""))).rejects.toEqual(wiped);
+    } else if (algorithm === X25519) {
+      const peer = provider.publicKey(X25519, provider.publicBytesOf(X25519, new Uint8Array(32).fill(2)));
+      expect(() => provider.agree(key, peer)).toThrow(wiped);
+    } else {
+      expect(() => provider.decapsulate(key, new Uint8Array(1088))).toThrow(wiped);
+    }
+  });
+});
+
 describe("the two providers", () => {
   it("derive the same public keys, and each verifies what the other signs", async () => {
     for (const algorithm of [ED25519, ML_DSA_65, X25519, ML_KEM_768]) {

@@ -21,6 +21,8 @@ export interface Provider {
 
   /** Throws CryptoError `KEY_CORRUPT` when the bytes are no key of the algorithm. */
   secretKey(algorithm: KeyAlgorithm, secret: Uint8Array): SecretKey;
+  /** Overwrites what this library holds of the secret, or lets go of it where it cannot. Using the key then throws CryptoError `KEY_DISPOSED`. */
+  wipe(key: SecretKey): void;
   publicKey(algorithm: KeyAlgorithm, bytes: Uint8Array): PublicKey;
   publicBytesOf(algorithm: KeyAlgorithm, secret: Uint8Array): Uint8Array<ArrayBuffer>;
 

@@ -17,10 +17,9 @@ export interface Exchange {
 export function offerTo(recipient: PublicKeyBundle): Exchange {
   const kem = provider.encapsulate(provider.publicKey(ML_KEM_768, recipient.mlKemEncapsulationKey));
   const ephemeral = provider.randomBytes(X25519.secretBytes);
-  const shared = provider.agree(
-    provider.secretKey(X25519, ephemeral),
-    provider.publicKey(X25519, recipient.x25519PublicKey),
-  );
+  const ephemeralSecret = provider.secretKey(X25519, ephemeral);
+  const shared = provider.agree(ephemeralSecret, provider.publicKey(X25519, recipient.x25519PublicKey));
+  provider.wipe(ephemeralSecret);
   const ephemeralKey = provider.publicBytesOf(X25519, ephemeral);
   const secret = concat(kem.secret, shared);
   for (const used of [ephemeral, kem.secret, shared]) used.fill(0);

@@ -150,9 +150,11 @@ describe("a message of format 2", () => {
     await expect(a.sendSigned(PAYLOAD, { ...IDS, contextId: "x".repeat(1025) })).rejects.toEqual(invalid);
     await expect(a.sendSigned(PAYLOAD, { ...IDS, correlationId: "\ud800" })).rejects.toEqual(invalid);
     await expect(a.sendSigned("text" as unknown as Uint8Array, IDS)).rejects.toEqual(invalid);
-    expect(() => channelOf(alice, bob, { mode: 1 } as object)).toThrow(
-      expect.objectContaining({ code: "OPTION_INVALID" }),
-    );
+    const optionInvalid = expect.objectContaining({ code: "OPTION_INVALID" });
+    expect(() => channelOf(alice, bob, { mode: 1 } as object)).toThrow(optionInvalid);
+    await expect(a.sendSigned(PAYLOAD, { ...IDS, ttlMs: 1 } as never)).rejects.toEqual(optionInvalid);
+    const more = { ...EXPECTED, expectedCorrelationId: "eval-2" } as never;
+    await expect(channelOf().receiveSigned(sealedFor, more)).rejects.toEqual(optionInvalid);
   });
 });
 

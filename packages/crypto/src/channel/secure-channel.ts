@@ -6,6 +6,7 @@ import { ChannelError, CryptoError } from "../errors.ts";
 import { utf8 } from "../framing.ts";
 import { type KavachKeyPair, openingKeysOf } from "../keys/key-pair.ts";
 import { checkedBundle, expiresAtMsOf, type PublicKeyBundle } from "../keys/public-key-bundle.ts";
+import { expectNoOther } from "../no-other-option.ts";
 import { type ChannelFormat, PLAINTEXT_BYTES_MAX } from "./format.ts";
 import { formatOne } from "./format-one.ts";
 import { formatTwo } from "./format-two.ts";
@@ -34,7 +35,6 @@ export interface ReceiveOptions {
   readonly expectedContextId: string;
 }
 
-const OPTIONS: ReadonlySet<string> = new Set(["compatibility", "suite", "clock", "replayMemory"]);
 const ID_BYTES_MAX = 1024;
 
 export class SecureChannel {
@@ -47,9 +47,8 @@ export class SecureChannel {
 
   /** Throws CryptoError `OPTION_INVALID`, `KEY_CORRUPT` or `KEY_DISPOSED`. */
   constructor(local: KavachKeyPair, remote: PublicKeyBundle, options: SecureChannelOptions = {}) {
-    const { compatibility, suite = HYBRID_SUITE, clock = SYSTEM_CLOCK, replayMemory = new ReplayMemory() } = options;
-    const unknown = Object.keys(options).find((name) => !OPTIONS.has(name));
-    if (unknown !== undefined) throw new CryptoError("OPTION_INVALID", `unknown option ${unknown}`);
+    const { compatibility, suite = HYBRID_SUITE, clock = SYSTEM_CLOCK, replayMemory, ...unknown } = options;
+    expectNoOther(unknown);
     if (compatibility !== undefined && compatibility !== "v1") {
       throw new CryptoError("OPTION_INVALID", "compatibility is 'v1' or absent");
     }
@@ -60,7 +59,7 @@ export class SecureChannel {
     this.#format = compatibility === "v1" ? formatOne : formatTwo;
     this.#suite = suite;
     this.#clock = clock;
-    this.#replayMemory = replayMemory;
+    this.#replayMemory = replayMemory ?? new ReplayMemory();
   }
 
   get localKeyId(): string {
@@ -72,10 +71,12 @@ export class SecureChannel {
   }
 
   /**
-   * Encrypts and signs, at most 16 MiB. Rejects with CryptoError: `CLAIMS_INVALID`, `KEY_EXPIRED` (either side's), `KEY_DISPOSED`,
-   * `KEY_CORRUPT`.
+   * Encrypts and signs, at most 16 MiB. Rejects with CryptoError: `CLAIMS_INVALID`, `OPTION_INVALID`, `KEY_EXPIRED` (either side's),
+   * `KEY_DISPOSED`, `KEY_CORRUPT`.
    */
-  async sendSigned(bytes: Uint8Array, { contextId, correlationId }: SendOptions): Promise<Uint8Array<ArrayBuffer>> {
+  async sendSigned(bytes: Uint8Array, options: SendOptions): Promise<Uint8Array<ArrayBuffer>> {
+    const { contextId, correlationId, ...unknown } = options;
+    expectNoOther(unknown);
     const message = {
       ...this.#outgoing(bytes),
       contextId: checkedId(contextId),
@@ -86,9 +87,11 @@ export class SecureChannel {
 
   /**
    * Resolves once for each message, in whatever order they come. A message of another context is refused and may still be received
-   * under its own. Rejects with ChannelError, and with CryptoError `KEY_DISPOSED`.
+   * under its own. Rejects with ChannelError, and with CryptoError `CLAIMS_INVALID`, `OPTION_INVALID` or `KEY_DISPOSED`.
    */
-  async receiveSigned(sealed: Uint8Array, { expectedContextId }: ReceiveOptions): Promise<Uint8Array<ArrayBuffer>> {
+  async receiveSigned(sealed: Uint8Array, options: ReceiveOptions): Promise<Uint8Array<ArrayBuffer>> {
+    const { expectedContextId, ...unknown } = options;
+    expectNoOther(unknown);
     const expected = checkedId(expectedContextId);
     this.#expectLiveKeys();
     const { plaintext, contextId, sentAtMs, messageId } = await this.#format.openSigned(this.#ends(), copied(sealed));
@@ -127,7 +130,7 @@ export class SecureChannel {
   }
 
   #hasExpired(nowMs: number): boolean {
-    return this.#local.isExpired(nowMs) || !(nowMs < expiresAtMsOf(this.#remote));
+    return this.#local.isExpiredAt(nowMs) || !(nowMs < expiresAtMsOf(this.#remote));
   }
 }
 

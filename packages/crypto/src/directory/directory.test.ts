@@ -61,6 +61,25 @@ describe("PublicKeyDirectory in memory", () => {
     expect(await directory.fetch(keyId)).toEqual(alice);
   });
 
+  it("finds keys that two ids share for as long as either is there", async () => {
+    const directory = PublicKeyDirectory.inMemory([alice, { ...alice, id: "twin" }]);
+    const keyId = keyIdOf(alice, "ml-dsa-65+ed25519");
+    directory.remove("twin");
+    expect(await directory.fetch(keyId)).toEqual(alice);
+    directory.remove(alice.id);
+    await expect(directory.fetch(keyId)).rejects.toEqual(fails("NotFound"));
+  });
+
+  it("takes nothing for a bundle that is none, nor a name that is none for a key", async () => {
+    for (const none of [undefined, null, {}, "bundle", { ...alice, id: "" }]) {
+      expect(() => PublicKeyDirectory.inMemory([none as never])).toThrow(fails("Corrupt"));
+      expect(() => PublicKeyDirectory.buildUnsignedManifest([none as never])).toThrow(
+        expect.objectContaining({ code: "KEY_CORRUPT" }),
+      );
+      await expect(PublicKeyDirectory.inMemory([alice]).fetch(none as never)).rejects.toEqual(fails("NotFound"));
+    }
+  });
+
   it("refuses keys of a wrong length, and keeps its own copy of the rest", async () => {
     for (const name of [
       "mlDsaVerifyingKey",

@@ -1,10 +1,10 @@
 /** Where verifiers find public keys. What it cannot vouch for it does not have. */
-import { readFile } from "node:fs/promises";
 import type { Clock } from "@kavach/model";
 import { SYSTEM_CLOCK } from "@kavach/system";
 import { CryptoError, DirectoryError } from "../errors.ts";
+import { readAtMost } from "../keys/disk.ts";
 import type { PublicKeyBundle } from "../keys/public-key-bundle.ts";
-import { buildUnsignedManifestV1 } from "../v1/manifest.ts";
+import { buildUnsignedManifestV1, MANIFEST_BYTES_MAX } from "../v1/manifest.ts";
 import { httpReader } from "./http.ts";
 import { type KeyLookup, type KeyTable, tableOf } from "./key-table.ts";
 import {
@@ -65,7 +65,7 @@ export class PublicKeyDirectory implements KeyLookup {
   /** From an unsigned file of format 1: whoever can write the file decides who is trusted. Rejects as `fromSource` does. */
   static async fromFile(path: string, options: DirectoryOptions = {}): Promise<PublicKeyDirectory> {
     return await PublicKeyDirectory.fromSource(
-      unsignedManifestSourceV1(() => readFile(path)),
+      unsignedManifestSourceV1(() => readAtMost(path, MANIFEST_BYTES_MAX)),
       options,
     );
   }
@@ -75,7 +75,7 @@ export class PublicKeyDirectory implements KeyLookup {
    * `fromSource` does.
    */
   static async fromSignedFile(path: string, options: SignedFileOptions): Promise<PublicKeyDirectory> {
-    const { source, rest } = rootedSource(() => readFile(path), options);
+    const { source, rest } = rootedSource(() => readAtMost(path, MANIFEST_BYTES_MAX), options);
     return await PublicKeyDirectory.fromSource(source, rest);
   }
 
@@ -84,7 +84,7 @@ export class PublicKeyDirectory implements KeyLookup {
    * Rejects as `fromSource` does.
    */
   static async fromHttp(url: string | URL, options: HttpOptions): Promise<PublicKeyDirectory> {
-    const { timeoutMs = 10_000, ...rooted } = options;
+    const { timeoutMs = 10_000, ...rooted } = options ?? {};
     if (!Number.isSafeInteger(timeoutMs) || timeoutMs < 1 || timeoutMs > 600_000) {
       throw new CryptoError("OPTION_INVALID", "timeoutMs is a whole number from 1 to 600,000");
     }

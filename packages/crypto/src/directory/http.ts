@@ -1,7 +1,6 @@
 /** Reads a manifest over HTTP. What it brings is only believed because the root signed it. */
+import { MANIFEST_BYTES_MAX } from "../v1/manifest.ts";
 import type { ReadBytes } from "./source.ts";
-
-const MANIFEST_BYTES_MAX = 64 * 1024 * 1024;
 
 /** No redirects, no content but that of status 200, bounded in time and size. `timeoutMs`: for the whole answer. */
 export function httpReader(url: URL, timeoutMs: number): ReadBytes {

@@ -28,8 +28,11 @@ export class KeyTable {
     this.#byId.delete(id);
     for (const suite of SUITES) {
       const keyId = keyIdOf(bundle, suite);
-      // Another bundle may hold the same keys under another id.
-      if (this.#byKeyId.get(keyId) === bundle) this.#byKeyId.delete(keyId);
+      if (this.#byKeyId.get(keyId) !== bundle) continue;
+      // Another bundle may hold the same keys under another id, and is then found by them again.
+      const twin = this.bundles().find((other) => keyIdOf(other, suite) === keyId);
+      if (twin === undefined) this.#byKeyId.delete(keyId);
+      else this.#byKeyId.set(keyId, twin);
     }
     return true;
   }

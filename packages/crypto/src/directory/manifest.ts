@@ -16,6 +16,7 @@ import {
 } from "../keys/public-key-bundle.ts";
 import { sha256 } from "../provider.ts";
 import { signWithSuite, verifyWithSuite } from "../suite-signature.ts";
+import { MANIFEST_BYTES_MAX } from "../v1/manifest.ts";
 
 /** What the root vouches for. */
 export interface Manifest {
@@ -27,9 +28,6 @@ export interface Manifest {
   /** SHA-256 of its bytes, lower hex. */
   readonly digest: string;
 }
-
-/** Thousands of keys fit; what is longer is no manifest. */
-const MANIFEST_BYTES_MAX = 64 * 1024 * 1024;
 
 const Unsigned = {
   format: z.literal("kavach-manifest-v2"),
@@ -64,7 +62,7 @@ export async function buildSignedManifest(
   if (!Number.isSafeInteger(expiresAtMs) || !(expiresAtMs > nowMs)) {
     throw new CryptoError("OPTION_INVALID", "expiresAtMs lies in the future");
   }
-  if (root.isExpired(nowMs)) throw new CryptoError("KEY_EXPIRED", "the root key has expired");
+  if (root.isExpiredAt(nowMs)) throw new CryptoError("KEY_EXPIRED", "the root key has expired");
   if (expiresAtMs > expiresAtMsOf(root.publicKeys())) {
     throw new CryptoError("KEY_EXPIRES_FIRST", "the manifest would outlive its root key");
   }

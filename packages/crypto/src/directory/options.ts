@@ -4,6 +4,7 @@ import { SYSTEM_CLOCK } from "@kavach/system";
 import type { Suite } from "../algorithms.ts";
 import { CryptoError } from "../errors.ts";
 import type { PublicKeyBundle } from "../keys/public-key-bundle.ts";
+import { expectNoOther } from "../no-other-option.ts";
 import { seenVersionFile } from "./seen-version.ts";
 import { type DirectorySource, type ReadBytes, signedManifestSource, signedManifestSourceV1 } from "./source.ts";
 
@@ -42,7 +43,7 @@ const ROOT_OF_TWO: ReadonlySet<string> = new Set(["rootBundle", "suite", "versio
 /** Throws CryptoError `OPTION_INVALID`. */
 export function checkedOptions(options: DirectoryOptions): DirectoryOptions {
   const { clock, refetchMinMs = 5000, ...unknown } = options;
-  expectNoOther(Object.keys(unknown));
+  expectNoOther(unknown);
   if (!Number.isSafeInteger(refetchMinMs) || refetchMinMs < 0 || refetchMinMs > 3_600_000) {
     throw new CryptoError("OPTION_INVALID", "refetchMinMs is a whole number from 0 to 3,600,000");
   }
@@ -54,9 +55,10 @@ export function rootedSource(
   read: ReadBytes,
   options: SignedFileOptions,
 ): { readonly source: DirectorySource; readonly rest: DirectoryOptions } {
+  if (typeof options !== "object" || options === null) throw new CryptoError("OPTION_INVALID", "the root is missing");
   if ("rootMlDsaVerifyingKey" in options) {
     const { rootMlDsaVerifyingKey, ...rest } = options;
-    expectNoOther(Object.keys(rest).filter((name) => ROOT_OF_TWO.has(name)));
+    expectNoOther(Object.fromEntries(Object.entries(rest).filter(([name]) => ROOT_OF_TWO.has(name))));
     return { source: signedManifestSourceV1(read, rootMlDsaVerifyingKey), rest };
   }
   const { rootBundle, suite, versionMin, seenVersionFile: path, ...rest } = options;
@@ -72,8 +74,4 @@ export function rootedSource(
     ...(path !== undefined && { seen: seenVersionFile(path) }),
   });
   return { source, rest };
-}
-
-function expectNoOther(names: readonly string[]): void {
-  if (names[0] !== undefined) throw new CryptoError("OPTION_INVALID", `unknown option ${names[0]}`);
 }

@@ -3,7 +3,9 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { gzipSync } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { KavachKeyPair } from "../keys/key-pair.ts";
 import { clockAt, generate, NOW_MS } from "../permits/permit-fixture.ts";
 import { PublicKeyDirectory } from "./directory.ts";
 import { buildSignedManifest } from "./manifest.ts";
@@ -44,10 +46,10 @@ describe("PublicKeyDirectory from a file", () => {
     const two = await PublicKeyDirectory.fromSignedFile(file, { rootBundle, clock });
     expect([two.version, await two.fetch(alice.id)]).toEqual([7, alice]);
     for (const load of [
-      PublicKeyDirectory.fromSignedFile(file, { rootMlDsaVerifyingKey }),
-      PublicKeyDirectory.fromFile(file),
+      () => PublicKeyDirectory.fromSignedFile(file, { rootMlDsaVerifyingKey }),
+      () => PublicKeyDirectory.fromFile(file),
     ]) {
-      await expect(load).rejects.toEqual(fails("Corrupt"));
+      await expect(load()).rejects.toEqual(fails("Corrupt"));
     }
     const missing = PublicKeyDirectory.fromFile(join(folder, "none"));
     await expect(missing).rejects.toEqual(fails("BackendUnavailable"));
@@ -87,9 +89,39 @@ describe("PublicKeyDirectory from a file", () => {
     { rootBundle, root: 1 },
     { rootMlDsaVerifyingKey, seenVersionFile: "seen" },
     { rootBundle, refetchMinMs: -1 },
+    { rootBundle, suite: "ed25519" },
+    { rootBundle, versionMin: -1 },
+    { rootBundle, versionMin: Number.NaN },
+    { rootMlDsaVerifyingKey, rootBundle },
+    undefined,
+    null,
   ])("refuses options %o", async (options) => {
     await writeFile(file, await manifestOf(1));
     await expect(PublicKeyDirectory.fromSignedFile(file, options as never)).rejects.toEqual(optionInvalid);
+  });
+});
+
+describe("a root or a file that is none", () => {
+  it("is refused before anything is read with it", async () => {
+    await writeFile(file, await manifestOf(1));
+    const corrupt = expect.objectContaining({ code: "KEY_CORRUPT" });
+    const { mlDsaVerifyingKey } = root.publicKeys();
+    for (const rootBundle of [null, {}, { ...root.publicKeys(), mlDsaVerifyingKey: new Uint8Array(1951) }]) {
+      await expect(PublicKeyDirectory.fromSignedFile(file, { rootBundle } as never)).rejects.toEqual(corrupt);
+    }
+    for (const rootMlDsaVerifyingKey of [undefined, "", new Uint8Array(0), mlDsaVerifyingKey.subarray(1)]) {
+      await expect(PublicKeyDirectory.fromSignedFile(file, { rootMlDsaVerifyingKey } as never)).rejects.toEqual(
+        corrupt,
+      );
+    }
+  });
+
+  it("is not read to its end when it has none", async () => {
+    await expect(PublicKeyDirectory.fromFile("/dev/zero")).rejects.toEqual(fails("Corrupt"));
+    await expect(KavachKeyPair.loadFromFile("/dev/zero")).rejects.toMatchObject({ code: "KEY_CORRUPT" });
+    const seen = { rootBundle: root.publicKeys(), clock: clockAt(NOW_MS), seenVersionFile: "/dev/zero" };
+    await writeFile(file, await manifestOf(1));
+    await expect(PublicKeyDirectory.fromSignedFile(file, seen)).rejects.toEqual(fails("Corrupt"));
   });
 });
 
@@ -181,17 +213,32 @@ describe("PublicKeyDirectory over HTTP", () => {
       expiresAtMs: EXPIRES_MS,
       nowMs: NOW_MS,
     });
-    const cases: [typeof answer, string][] = [
+    const bomb = gzipSync(Buffer.alloc(65 * 1024 * 1024));
+    // Always something, and never all: only the limit on the whole answer ends it.
+    const trickle: typeof answer = (response) => {
+      const drops = setInterval(() => response.write(" "), 20);
+      response.on("close", () => clearInterval(drops));
+    };
+    const cases: [typeof answer, string, timeoutMs?: number][] = [
       [(response) => response.writeHead(500).end(bytes), "BackendUnavailable"],
       [(response) => response.writeHead(203).end(bytes), "BackendUnavailable"],
       [(response) => response.writeHead(302, { location: url }).end(), "BackendUnavailable"],
-      [(response) => response.write("{"), "BackendUnavailable"],
+      [(response) => response.write("{"), "BackendUnavailable", 500],
       [(response) => response.end("<html>"), "Corrupt"],
       [(response) => response.end(forged), "RootSignatureInvalid"],
+      [
+        (response) => response.writeHead(200, { "content-length": bytes.length + 1 }).end(bytes),
+        "BackendUnavailable",
+        500,
+      ],
+      [(response) => response.destroy(), "BackendUnavailable"],
+      // 65 MiB in 64 KiB.
+      [(response) => response.writeHead(200, { "content-encoding": "gzip" }).end(bomb), "BackendUnavailable"],
+      [trickle, "BackendUnavailable", 500],
     ];
-    for (const [serve, code] of cases) {
+    for (const [serve, code, timeoutMs = 20_000] of cases) {
       answer = serve;
-      await expect(load({ timeoutMs: 500 }), code).rejects.toEqual(fails(code));
+      await expect(load({ timeoutMs }), code).rejects.toEqual(fails(code));
     }
   });
 });

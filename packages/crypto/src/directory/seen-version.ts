@@ -1,19 +1,20 @@
 /** Keeps the version of the newest manifest in a file, so that a restart does not open the door to an older one. */
-import { readFile } from "node:fs/promises";
 import { z } from "zod";
 import { DirectoryError } from "../errors.ts";
 import { utf8 } from "../framing.ts";
-import { replaceFile } from "../keys/disk.ts";
+import { readAtMost, replaceFile } from "../keys/disk.ts";
 import type { SeenManifest, SeenVersion } from "./source.ts";
 
 const Seen = z.strictObject({ version: z.int().min(1), digest: z.string().regex(/^[0-9a-f]{64}$/) });
+
+const FILE_BYTES_MAX = 1024;
 
 /** One file for each verifier; a missing file reads as "none seen", a damaged one as `Corrupt`. */
 export function seenVersionFile(path: string): SeenVersion {
   async function read(): Promise<SeenManifest | undefined> {
     let text: string;
     try {
-      text = await readFile(path, "utf8");
+      text = new TextDecoder().decode(await readAtMost(path, FILE_BYTES_MAX));
     } catch (cause) {
       if ((cause as NodeJS.ErrnoException).code === "ENOENT") return undefined;
       throw new DirectoryError("BackendUnavailable", "the newest version seen could not be read", { cause });

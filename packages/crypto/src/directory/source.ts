@@ -1,8 +1,8 @@
 /** Where a directory's keys come from: manifests that are read, checked, and read again. */
 import type { Clock } from "@kavach/model";
-import { HYBRID_SUITE, type Suite } from "../algorithms.ts";
-import { DirectoryError } from "../errors.ts";
-import type { PublicKeyBundle } from "../keys/public-key-bundle.ts";
+import { HYBRID_SUITE, isSuite, ML_DSA_65, type Suite } from "../algorithms.ts";
+import { CryptoError, DirectoryError } from "../errors.ts";
+import { checkedBundle, type PublicKeyBundle } from "../keys/public-key-bundle.ts";
 import { parseSignedManifestV1, parseUnsignedManifestV1 } from "../v1/manifest.ts";
 import { type Manifest, openSignedManifest } from "./manifest.ts";
 
@@ -51,9 +51,14 @@ export interface SeenVersion {
   write(seen: SeenManifest): Promise<void>;
 }
 
-/** Format 2: versioned, and void when it lapses. */
+/** Format 2: versioned, and void when it lapses. Throws CryptoError `OPTION_INVALID`, and `KEY_CORRUPT` for a root that is none. */
 export function signedManifestSource(options: SignedManifestSource): DirectorySource {
-  const { read, rootBundle, clock, suite = HYBRID_SUITE, versionMin = 0, seen } = options;
+  const { read, clock, suite = HYBRID_SUITE, versionMin = 0, seen } = options;
+  const rootBundle = checkedBundle(options.rootBundle);
+  if (!isSuite(suite)) throw new CryptoError("OPTION_INVALID", "unknown suite");
+  if (!Number.isSafeInteger(versionMin) || versionMin < 0) {
+    throw new CryptoError("OPTION_INVALID", "versionMin is a whole number of at least 0");
+  }
   return {
     async load(inUse): Promise<Manifest> {
       const last = inUse ?? (await seen?.read());
@@ -71,10 +76,17 @@ export function signedManifestSource(options: SignedManifestSource): DirectorySo
   };
 }
 
-/** Format 1 with the root's signature, which neither expires nor has a version: an old one passes. */
+/**
+ * Format 1 with the root's signature, which neither expires nor has a version: an old one passes. Throws CryptoError `KEY_CORRUPT` for a
+ * root key that is none.
+ */
 export function signedManifestSourceV1(read: ReadBytes, rootMlDsaVerifyingKey: Uint8Array): DirectorySource {
+  if (!(rootMlDsaVerifyingKey instanceof Uint8Array) || rootMlDsaVerifyingKey.length !== ML_DSA_65.publicBytes) {
+    throw new CryptoError("KEY_CORRUPT", `the root's ML-DSA-65 key has ${ML_DSA_65.publicBytes} bytes`);
+  }
+  const root = new Uint8Array(rootMlDsaVerifyingKey);
   return {
-    load: async () => ({ bundles: parseSignedManifestV1(await readAll(read), rootMlDsaVerifyingKey) }),
+    load: async () => ({ bundles: parseSignedManifestV1(await readAll(read), root) }),
     hasLapsed: () => false,
   };
 }

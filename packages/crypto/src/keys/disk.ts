@@ -1,6 +1,21 @@
-/** Writes files whole or not at all. */
+/** Writes files whole or not at all, and reads no more of one than is asked for. */
+import { createReadStream } from "node:fs";
 import { open, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
+import { concat } from "../framing.ts";
+
+/**
+ * The content of a file; of one that is longer than `bytesMax`, one byte more than that, for the reader to refuse. Rejects with whatever
+ * the file system says.
+ */
+export async function readAtMost(path: string, bytesMax: number): Promise<Uint8Array<ArrayBuffer>> {
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of createReadStream(path, { end: bytesMax })) chunks.push(chunk);
+  const content = concat(...chunks);
+  // It may be a secret, and only the copy is the caller's to wipe.
+  for (const chunk of chunks) chunk.fill(0);
+  return content;
+}
 
 /**
  * Replaces the file by one that its owner alone may read, durable when this resolves; a crash leaves the old file or the new one.

@@ -15,7 +15,8 @@ export const WORK_FACTOR = Object.freeze({ min: 14, max: 20, default: 17 });
 const COST_R = 8;
 const COST_P = 1;
 const LINE_LENGTH = 64;
-const FILE_BYTES_MAX = 512 * 1024;
+/** What is longer is no key file. */
+export const KEY_FILE_BYTES_MAX: number = 512 * 1024;
 
 const FORM = new RegExp(
   [
@@ -58,7 +59,7 @@ export function isEncryptedFile(bytes: Uint8Array): boolean {
 
 /** Rejects with CryptoError `KEY_CORRUPT` when the form is another, and `PASSPHRASE_WRONG`. The caller wipes what it gets. */
 export async function decryptFile(bytes: Uint8Array, passphrase: string): Promise<Uint8Array<ArrayBuffer>> {
-  const text = bytes.length <= FILE_BYTES_MAX ? Buffer.from(bytes).toString("latin1") : "";
+  const text = bytes.length <= KEY_FILE_BYTES_MAX ? Buffer.from(bytes).toString("latin1") : "";
   const { head, ln, salt, nonce, body } = FORM.exec(text)?.groups ?? {};
   const workFactor = Number(ln);
   const known = workFactor >= WORK_FACTOR.min && workFactor <= WORK_FACTOR.max;

@@ -16,6 +16,7 @@ const corrupt = (message: string, cause?: unknown) => new CryptoError("KEY_CORRU
 /** The JSON value behind the magic. Throws CryptoError `KEY_CORRUPT`. */
 export function decodeTagged(magic: Uint8Array, bytes: Uint8Array): unknown {
   const headLength = magic.length + KEY_FORM_VERSION.length;
+  if (!(bytes instanceof Uint8Array)) throw corrupt("a key file is bytes");
   if (bytes.length > FORM_BYTES_MAX) throw corrupt("the key file is too long");
   if (!equalBytes(bytes.subarray(0, magic.length), magic)) throw corrupt("the bytes are not of this key form");
   if (!equalBytes(bytes.subarray(magic.length, headLength), KEY_FORM_VERSION))

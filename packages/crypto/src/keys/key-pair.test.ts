@@ -38,10 +38,41 @@ describe("KavachKeyPair", () => {
     );
     expect(lengths).toEqual([1952, 1184, 32, 32]);
     expect([keyPair.createdAt, keyPair.expiresAt]).toEqual(["2027-01-15T08:00:00Z", "2027-01-15T08:01:00Z"]);
-    expect(keyPair.isExpired(NOW_MS + 59_999)).toBe(false);
-    expect(keyPair.isExpired(NOW_MS + 60_000)).toBe(true);
-    expect(keyPair.isExpired(Number.NaN)).toBe(true);
-    expect(generate().isExpired(Number.MAX_SAFE_INTEGER)).toBe(false);
+    expect(keyPair.isExpiredAt(NOW_MS + 59_999)).toBe(false);
+    expect(keyPair.isExpiredAt(NOW_MS + 60_000)).toBe(true);
+    expect(keyPair.isExpiredAt(Number.NaN)).toBe(true);
+    expect(generate().isExpiredAt(Number.MAX_SAFE_INTEGER)).toBe(false);
+  });
+
+  it("says whether it has expired by the clock it was made with, or by this machine's", () => {
+    const clock = clockAt(NOW_MS);
+    const keyPair = KavachKeyPair.generate({ clock, expiresInSeconds: 60 });
+    expect(keyPair.isExpired).toBe(false);
+    clock.ms += 60_000;
+    expect(keyPair.isExpired).toBe(true);
+    const past = KavachKeyPair.generate({ clock: clockAt(0), expiresInSeconds: 1 }).toSecretBytes();
+    expect(KavachKeyPair.fromSecretBytes(past).isExpired).toBe(true);
+    expect(KavachKeyPair.generate().isExpired).toBe(false);
+  });
+
+  it("overwrites its seeds when it is disposed of, and takes the library's keys out of use", () => {
+    const seeds: Uint8Array[] = [];
+    const random = (size: number) => {
+      const bytes = randomBytes(size);
+      seeds.push(bytes);
+      return bytes;
+    };
+    const keyPair = KavachKeyPair.generate({ clock: clockAt(NOW_MS), random });
+    const { mlDsa, ed25519 } = signingKeysOf(keyPair);
+    const secret = seeds.filter(({ length }) => length >= 32);
+    expect(secret.map(({ length }) => length)).toEqual([32, 64, 32, 32]);
+    for (const seed of secret) expect(seed.some((byte) => byte !== 0)).toBe(true);
+    keyPair.dispose();
+    for (const seed of secret) expect(seed.every((byte) => byte === 0)).toBe(true);
+    const none = new Uint8Array(0);
+    const disposed = expect.objectContaining({ code: "KEY_DISPOSED" });
+    expect(() => provider.sign(ML_DSA_65, mlDsa, none, none)).toThrow(disposed);
+    expect(() => provider.sign(ED25519, ed25519, none, none)).toThrow(disposed);
   });
 
   it("takes all its secrets and its id from the randomness it is given", () => {
@@ -117,6 +148,10 @@ describe("KavachKeyPair", () => {
     }
     for (const change of [{ id: "" }, { id: 1 }, { created_at: "now" }, { expires_at: "2027-02-30T00:00:00Z" }]) {
       expect(() => KavachKeyPair.fromSecretBytes(bytesOf({ ...good, ...change }))).toThrow(corrupt);
+    }
+    for (const none of [undefined, null, "KVSK", {}]) {
+      expect(() => KavachKeyPair.fromSecretBytes(none as never)).toThrow(corrupt);
+      expect(() => bundleFromBytes(none as never)).toThrow(corrupt);
     }
     for (const json of [null, [], "key", 1])
       expect(() => KavachKeyPair.fromSecretBytes(bytesOf(json))).toThrow(corrupt);

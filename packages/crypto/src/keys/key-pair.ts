@@ -1,15 +1,15 @@
 /** A key pair: four secret seeds and their public keys. Secrets leave only through `toSecretBytes`. */
-import { readFile } from "node:fs/promises";
 import { type Clock, type RandomBytes, uuidFromRandom } from "@kavach/model";
 import { SYSTEM_CLOCK } from "@kavach/system";
 import { ED25519, type KeyAlgorithm, ML_DSA_65, ML_KEM_768, X25519 } from "../algorithms.ts";
 import { CryptoError } from "../errors.ts";
 import { concat, equalBytes, utf8 } from "../framing.ts";
 import { instantText } from "../instant.ts";
+import { expectNoOther } from "../no-other-option.ts";
 import { provider, randomBytes, type SecretKey } from "../provider.ts";
 import { encodeSignedManifestV1 } from "../v1/manifest.ts";
-import { replaceFile } from "./disk.ts";
-import { decryptFile, encryptFile, isEncryptedFile } from "./encrypted-file.ts";
+import { readAtMost, replaceFile } from "./disk.ts";
+import { decryptFile, encryptFile, isEncryptedFile, KEY_FILE_BYTES_MAX } from "./encrypted-file.ts";
 import { decodeTagged, KEY_FORM_VERSION, keyFields } from "./key-json.ts";
 import { bundleFromJson, bundleToJson, expiresAtMsOf, type PublicKeyBundle } from "./public-key-bundle.ts";
 
@@ -54,7 +54,6 @@ export interface OpeningKeys {
 }
 
 const MAGIC = utf8("KVSK");
-const OPTIONS: ReadonlySet<string> = new Set(["clock", "expiresInSeconds", "random"]);
 
 /** Set by the class below: the one way to its signing keys, for this room only. Throws CryptoError `KEY_DISPOSED`. */
 export let signingKeysOf: (keyPair: KavachKeyPair) => SigningKeys;
@@ -63,6 +62,7 @@ export let openingKeysOf: (keyPair: KavachKeyPair) => OpeningKeys;
 
 export class KavachKeyPair {
   readonly #bundle: PublicKeyBundle;
+  readonly #clock: Clock;
   #seeds: Seeds | undefined;
   #signing: SigningKeys | undefined;
   #opening: OpeningKeys | undefined;
@@ -86,16 +86,16 @@ export class KavachKeyPair {
     };
   }
 
-  private constructor(bundle: PublicKeyBundle, seeds: Seeds) {
+  private constructor(bundle: PublicKeyBundle, seeds: Seeds, clock: Clock = SYSTEM_CLOCK) {
+    this.#clock = clock;
     this.#bundle = bundle;
     this.#seeds = seeds;
   }
 
   /** Throws CryptoError `OPTION_INVALID`. */
   static generate(options: GenerateOptions = {}): KavachKeyPair {
-    const { clock = SYSTEM_CLOCK, expiresInSeconds, random = randomBytes } = options;
-    const unknown = Object.keys(options).find((name) => !OPTIONS.has(name));
-    if (unknown !== undefined) throw new CryptoError("OPTION_INVALID", `unknown option ${unknown}`);
+    const { clock = SYSTEM_CLOCK, expiresInSeconds, random = randomBytes, ...unknown } = options;
+    expectNoOther(unknown);
     if (expiresInSeconds !== undefined && !(Number.isSafeInteger(expiresInSeconds) && expiresInSeconds >= 1)) {
       throw new CryptoError("OPTION_INVALID", "expiresInSeconds is a whole number of at least 1");
     }
@@ -112,7 +112,7 @@ export class KavachKeyPair {
       createdAt: instantText(nowMs),
       expiresAt: expiresInSeconds === undefined ? null : expiryText(nowMs, expiresInSeconds),
     });
-    return new KavachKeyPair(bundle, seeds);
+    return new KavachKeyPair(bundle, seeds, clock);
   }
 
   /** From `KVSK`, byte 01, JSON. Throws CryptoError `KEY_CORRUPT`, also when a public key is not the secret's own. */
@@ -152,7 +152,7 @@ export class KavachKeyPair {
 
   /** Reads what `saveToFile` wrote, here or in the Python package. Rejects as `open` does, and with whatever the file system says. */
   static async loadFromFile(path: string, options: LoadOptions = {}): Promise<KavachKeyPair> {
-    const content = await readFile(path);
+    const content = await readAtMost(path, KEY_FILE_BYTES_MAX);
     try {
       return await KavachKeyPair.open(content, options);
     } finally {
@@ -194,8 +194,13 @@ export class KavachKeyPair {
     return this.#bundle.expiresAt;
   }
 
+  /** By this machine's clock, or by the one that `generate` was given. */
+  get isExpired(): boolean {
+    return this.isExpiredAt(this.#clock.nowMs());
+  }
+
   /** `nowMs`: Unix milliseconds. */
-  isExpired(nowMs: number): boolean {
+  isExpiredAt(nowMs: number): boolean {
     // Written so that a time that is no number counts as expired.
     return !(nowMs < expiresAtMsOf(this.#bundle));
   }
@@ -211,7 +216,7 @@ export class KavachKeyPair {
   buildSignedManifest(bundles: readonly PublicKeyBundle[], options: { readonly clock?: Clock } = {}) {
     const { clock = SYSTEM_CLOCK, ...unknown } = options;
     expectNoOther(unknown);
-    if (this.isExpired(clock.nowMs())) throw new CryptoError("KEY_EXPIRED", "the root key has expired");
+    if (this.isExpiredAt(clock.nowMs())) throw new CryptoError("KEY_EXPIRED", "the root key has expired");
     const { mlDsa } = signingKeysOf(this);
     return encodeSignedManifestV1(bundles, (text) => provider.sign(ML_DSA_65, mlDsa, text, new Uint8Array(0)));
   }
@@ -233,12 +238,17 @@ export class KavachKeyPair {
       x25519_secret_key: [...seeds.x25519],
       x25519_public_key: keys.x25519_public_key,
     });
-    return concat(MAGIC, KEY_FORM_VERSION, utf8(json));
+    const text = utf8(json);
+    const bytes = concat(MAGIC, KEY_FORM_VERSION, text);
+    text.fill(0);
+    return bytes;
   }
 
-  /** Overwrites the seeds and lets go of the library's keys. Whoever signs with this pair afterwards gets an error. */
+  /** Overwrites the seeds and wipes the library's keys. Whoever signs with this pair afterwards gets an error. */
   dispose(): void {
     for (const seed of Object.values(this.#seeds ?? {}) as Uint8Array[]) seed.fill(0);
+    const opened = [this.#signing, this.#opening].flatMap((keys): SecretKey[] => Object.values(keys ?? {}));
+    for (const key of opened) provider.wipe(key);
     this.#seeds = undefined;
     this.#signing = undefined;
     this.#opening = undefined;
@@ -257,11 +267,6 @@ export class KavachKeyPair {
     if (this.#seeds === undefined) throw new CryptoError("KEY_DISPOSED", "the key pair was disposed of");
     return this.#seeds;
   }
-}
-
-function expectNoOther(unknown: object): void {
-  const name = Object.keys(unknown)[0];
-  if (name !== undefined) throw new CryptoError("OPTION_INVALID", `unknown option ${name}`);
 }
 
 function publicKeysOf(seeds: Seeds) {

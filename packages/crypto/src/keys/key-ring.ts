@@ -91,7 +91,7 @@ export class KeyRing implements KeyLookup {
 
   #checked(keyPair: KavachKeyPair): KavachKeyPair {
     signingKeysOf(keyPair);
-    if (keyPair.isExpired(this.#clock.nowMs())) throw new CryptoError("KEY_EXPIRED", "the key has expired");
+    if (keyPair.isExpiredAt(this.#clock.nowMs())) throw new CryptoError("KEY_EXPIRED", "the key has expired");
     return keyPair;
   }
 }

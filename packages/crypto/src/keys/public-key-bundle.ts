@@ -1,5 +1,6 @@
 /** The public half of a key pair, and its forms: `KVPB` bytes and JSON, as the Python package writes them. */
 import { ED25519, ML_DSA_65, ML_KEM_768, SUITE_HAS_ED25519, type Suite, X25519 } from "../algorithms.ts";
+import { CryptoError } from "../errors.ts";
 import { concat, frame, utf8 } from "../framing.ts";
 import { instantMs } from "../instant.ts";
 import { type PublicKey, provider, sha256 } from "../provider.ts";
@@ -64,7 +65,13 @@ export function bundleFromBytes(bytes: Uint8Array): PublicKeyBundle {
 
 /** A copy that nobody else can change, with every length and instant looked at. Throws CryptoError `KEY_CORRUPT`. */
 export function checkedBundle(bundle: PublicKeyBundle): PublicKeyBundle {
-  return bundleFromJson(bundleToJson(bundle));
+  let json: unknown;
+  try {
+    json = bundleToJson(bundle);
+  } catch (cause) {
+    throw new CryptoError("KEY_CORRUPT", "not a bundle of public keys", { cause });
+  }
+  return bundleFromJson(json);
 }
 
 /** Unix milliseconds; infinite where the keys never expire. */

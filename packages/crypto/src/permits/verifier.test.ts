@@ -93,10 +93,28 @@ describe("PermitVerifier: what is compared", () => {
     { action: { name: "issue_refund", params: new Map([["memo", "\ud800"]]) } },
     { nowMs: Number.NaN },
     { nowMs: undefined },
+    { sessionId: "s-1" },
+    { resource: "orders/1" },
+    { action: { name: "issue_refund", params: PARAMS, audience: "payments" } },
   ])("refuses to verify against %o", async (change) => {
     const token = await signer.seal(claimsOf());
     const expected = { ...expectationOf(), ...change } as PermitExpectation;
     await expect(verifier.verify(token, expected)).rejects.toMatchObject({ code: "EXPECTATION_INVALID" });
+  });
+
+  it("refuses to verify against nothing", async () => {
+    const token = await signer.seal(claimsOf());
+    for (const nothing of [undefined, null]) {
+      await expect(verifier.verify(token, nothing as never)).rejects.toMatchObject({ code: "EXPECTATION_INVALID" });
+    }
+  });
+
+  it("compares with what it was asked, whatever the caller makes of its expectation meanwhile", async () => {
+    const token = await signer.seal(claimsOf());
+    const wrong = { ...expectationOf({ principalId: "agent-8" }) };
+    const verifying = new PermitVerifier({ directory }).verify(token, wrong);
+    wrong.principalId = "agent-7";
+    expect(await verifying).toMatchObject({ failure: "PRINCIPAL_MISMATCH" });
   });
 
   it("does not let a caller that reuses its buffer change what it gets", async () => {
@@ -126,7 +144,13 @@ describe("PermitVerifier: keys", () => {
     expect(await verify()).toMatchObject({ failure: "KEY_UNKNOWN" });
     keys.insert(mine.publicKeys());
     expect(await verify()).toMatchObject({ kind: "valid" });
+    expect(await verify(NOW_MS + 59_999)).not.toMatchObject({ failure: "KEY_EXPIRED" });
     expect(await verify(NOW_MS + 60_000)).toMatchObject({ failure: "KEY_EXPIRED" });
+    // The same keys under an expiry that was brought forward: what the directory says now counts.
+    keys.insert({ ...mine.publicKeys(), expiresAt: new Date(NOW_MS + 1).toISOString() });
+    expect(await verify()).toMatchObject({ failure: "KEY_EXPIRED" });
+    keys.insert(mine.publicKeys());
+    expect(await verify()).toMatchObject({ kind: "valid" });
     keys.remove(mine.id);
     expect(await verify()).toMatchObject({ failure: "KEY_UNKNOWN" });
   });
@@ -146,12 +170,16 @@ describe("PermitVerifier: keys", () => {
     }
   });
 
-  it.each([{ skewMs: -1 }, { skewMs: Number.NaN }, { verifiedHeadsMax: 0 }, { suite: "" }, { skew: 1 }])(
-    "refuses option %o",
-    (option) => {
-      expect(() => new PermitVerifier({ directory, ...(option as object) })).toThrow(
-        expect.objectContaining({ code: "OPTION_INVALID" }),
-      );
-    },
-  );
+  it.each([
+    { skewMs: -1 },
+    { skewMs: Number.NaN },
+    { verifiedHeadsMax: 0 },
+    { suite: "" },
+    { skew: 1 },
+    { directory: {} },
+  ])("refuses option %o", (option) => {
+    expect(() => new PermitVerifier({ directory, ...(option as object) })).toThrow(
+      expect.objectContaining({ code: "OPTION_INVALID" }),
+    );
+  });
 });

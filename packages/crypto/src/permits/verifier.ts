@@ -51,6 +51,17 @@ export type PermitVerification =
   | { readonly kind: "invalid"; readonly failure: PermitFailureCode };
 
 const OPTIONS: ReadonlySet<string> = new Set(["directory", "suite", "skewMs", "verifiedHeadsMax"]);
+const EXPECTED: ReadonlySet<string> = new Set([
+  "realm",
+  "principalId",
+  "action",
+  "audience",
+  "nowMs",
+  "allowSingleUse",
+  "allowObserve",
+  "isRevoked",
+]);
+const EXPECTED_OF_ACTION: ReadonlySet<string> = new Set(["name", "resource", "params"]);
 
 export class PermitVerifier {
   readonly suite: Suite;
@@ -66,6 +77,7 @@ export class PermitVerifier {
     const unknown = Object.keys(options).find((name) => !OPTIONS.has(name));
     if (unknown !== undefined) throw new CryptoError("OPTION_INVALID", `unknown option ${unknown}`);
     if (!isSuite(suite)) throw new CryptoError("OPTION_INVALID", "unknown suite");
+    if (typeof directory?.fetch !== "function") throw new CryptoError("OPTION_INVALID", "give a directory");
     expectWhole("skewMs", skewMs, 0, 60_000);
     expectWhole("verifiedHeadsMax", verifiedHeadsMax, 1, 1_000_000);
     this.suite = suite;
@@ -78,10 +90,12 @@ export class PermitVerifier {
    * Rejects with CryptoError `EXPECTATION_INVALID` when the call does not say who is about to do what and when. Every fault of the
    * permit, its key or the directory is a result.
    */
-  async verify(token: Uint8Array, expected: PermitExpectation): Promise<PermitVerification> {
-    const wantedParams = checkExpectation(expected);
+  async verify(token: Uint8Array, expectation: PermitExpectation): Promise<PermitVerification> {
+    const wantedParams = checkExpectation(expectation);
+    // Copies: the caller may go on with its own while signatures are checked.
+    const expected = { ...expectation, action: { ...expectation.action } };
     if (!(token instanceof Uint8Array) || token.length > TOKEN_BYTES_MAX) return invalid("MALFORMED");
-    // A copy: the caller may use its buffer again while signatures are checked, and the claims point into it.
+    // The claims point into it.
     const decoded = decodeToken(new Uint8Array(token));
     const claims = decoded && decodeClaims(decoded.claims);
     if (decoded === undefined || claims === undefined) return invalid("MALFORMED");
@@ -146,9 +160,15 @@ export class PermitVerifier {
 const invalid = (failure: PermitFailureCode): PermitVerification => ({ kind: "invalid", failure });
 
 /** The digest of the expected params. Callers without types forget things; what was forgotten must not read as a match. */
-function checkExpectation(expected: Partial<PermitExpectation>): Uint8Array {
+function checkExpectation(expectation: Partial<PermitExpectation> | undefined): Uint8Array {
   const missing = (what: string) => new CryptoError("EXPECTATION_INVALID", `the expectation has no ${what}`);
+  const expected = expectation ?? {};
   const action: Partial<Action> = expected.action ?? {};
+  const unknown =
+    Object.keys(expected).find((name) => !EXPECTED.has(name)) ??
+    Object.keys(action).find((name) => !EXPECTED_OF_ACTION.has(name));
+  // What nobody compares must not look as if it had been.
+  if (unknown !== undefined) throw new CryptoError("EXPECTATION_INVALID", `nothing compares ${unknown}`);
   if (!isName(expected.realm)) throw missing("realm");
   if (!isName(expected.principalId)) throw missing("principal");
   if (!isName(action.name)) throw missing("action");

@@ -6,7 +6,7 @@ import type { KeyLookup } from "../directory/key-table.ts";
 import { CryptoError, TokenError } from "../errors.ts";
 import { expiresAtMsOf, verifyingKeysOf } from "../keys/public-key-bundle.ts";
 import { decodeEnvelope, expectAlgorithm, verifyEnvelope } from "./envelope.ts";
-import type { PermitToken } from "./permit-token.ts";
+import { type PermitToken, signedBytesOf } from "./permit-token.ts";
 
 export interface DirectoryTokenVerifierOptions {
   /** Absent: this machine's. */
@@ -30,20 +30,28 @@ export class DirectoryTokenVerifier {
     const { clock = SYSTEM_CLOCK, hybrid = true, enforceExpiry = true } = options;
     const unknown = Object.keys(options).find((name) => !OPTIONS.has(name));
     if (unknown !== undefined) throw new CryptoError("OPTION_INVALID", `unknown option ${unknown}`);
+    // `null` where a flag is meant would switch a defence off.
+    if (typeof hybrid !== "boolean" || typeof enforceExpiry !== "boolean") {
+      throw new CryptoError("OPTION_INVALID", "hybrid and enforceExpiry are true or false");
+    }
     this.#directory = directory;
     this.#suite = hybrid ? HYBRID_SUITE : "ml-dsa-65";
     this.#clock = clock;
     this.#enforceExpiry = enforceExpiry;
   }
 
-  /** Rejects with TokenError, or with the directory's DirectoryError when it does not have the key. */
+  /**
+   * Rejects with TokenError, with the directory's DirectoryError when it does not have the key, and with CryptoError `CLAIMS_INVALID` when
+   * the token is none.
+   */
   async verify(token: PermitToken, signature: Uint8Array): Promise<void> {
+    const message = signedBytesOf(token);
     const envelope = decodeEnvelope(signature);
     expectAlgorithm(envelope, this.#suite);
     const bundle = await this.#directory.fetch(envelope.keyId);
     if (this.#enforceExpiry && !(this.#clock.nowMs() < expiresAtMsOf(bundle))) {
       throw new TokenError("BundleExpired", "the key of the token has expired");
     }
-    await verifyEnvelope(envelope, this.#suite, verifyingKeysOf(bundle), token.canonicalBytes());
+    await verifyEnvelope(envelope, this.#suite, verifyingKeysOf(bundle), message);
   }
 }

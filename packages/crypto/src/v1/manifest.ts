@@ -2,24 +2,30 @@
 import { ML_DSA_65 } from "../algorithms.ts";
 import { DirectoryError } from "../errors.ts";
 import { utf8 } from "../framing.ts";
-import { bundleFromJson, bundleToJson, type PublicKeyBundle } from "../keys/public-key-bundle.ts";
+import { bundleFromJson, bundleToJson, checkedBundle, type PublicKeyBundle } from "../keys/public-key-bundle.ts";
 import { provider } from "../provider.ts";
 import { parseJsonStrictly } from "../strict-json.ts";
 
 const NO_CONTEXT = new Uint8Array(0);
-const MANIFEST_BYTES_MAX = 64 * 1024 * 1024;
+/** Thousands of keys fit; what is longer is no manifest of either format. */
+export const MANIFEST_BYTES_MAX: number = 64 * 1024 * 1024;
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
+/** Throws CryptoError `KEY_CORRUPT` for a damaged bundle. */
 export function buildUnsignedManifestV1(bundles: readonly PublicKeyBundle[]): Uint8Array<ArrayBuffer> {
-  return utf8(JSON.stringify(bundles.map(bundleToJson)));
+  return utf8(textOf(bundles));
 }
 
-/** `sign`: ML-DSA-65 by the root, with an empty context. */
+function textOf(bundles: readonly PublicKeyBundle[]): string {
+  return JSON.stringify(bundles.map((bundle) => bundleToJson(checkedBundle(bundle))));
+}
+
+/** `sign`: ML-DSA-65 by the root, with an empty context. Throws CryptoError `KEY_CORRUPT` for a damaged bundle. */
 export function encodeSignedManifestV1(
   bundles: readonly PublicKeyBundle[],
   sign: (message: Uint8Array) => Uint8Array,
 ): Uint8Array<ArrayBuffer> {
-  const text = JSON.stringify(bundles.map(bundleToJson));
+  const text = textOf(bundles);
   return utf8(JSON.stringify({ bundles_json: text, signature: [...sign(utf8(text))] }));
 }
 

@@ -25,7 +25,8 @@ export class PermitToken implements PermitTokenInit {
   readonly actionName: string;
 
   /** Throws CryptoError `CLAIMS_INVALID`. */
-  constructor({ tokenId, evaluationId, issuedAt, expiresAt, actionName }: PermitTokenInit) {
+  constructor(init: PermitTokenInit) {
+    const { tokenId, evaluationId, issuedAt, expiresAt, actionName } = (init ?? {}) as PermitTokenInit;
     const whole =
       UUID_FORM.test(tokenId) &&
       UUID_FORM.test(evaluationId) &&
@@ -51,6 +52,12 @@ export class PermitToken implements PermitTokenInit {
       utf8(this.actionName),
     );
   }
+}
+
+/** Throws CryptoError `CLAIMS_INVALID` for what only looks like a token. */
+export function signedBytesOf(token: PermitToken): Uint8Array<ArrayBuffer> {
+  if (token instanceof PermitToken) return token.canonicalBytes();
+  throw new CryptoError("CLAIMS_INVALID", "not a PermitToken");
 }
 
 function int64LittleEndian(value: number): Uint8Array<ArrayBuffer> {

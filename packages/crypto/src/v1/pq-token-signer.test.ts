@@ -84,6 +84,35 @@ describe("PqTokenSigner", () => {
   });
 });
 
+describe("a token, an option or a directory that is none", () => {
+  const keyPair = generate();
+  const directory = PublicKeyDirectory.inMemory([keyPair.publicKeys()]);
+  const signer = PqTokenSigner.fromKeypairHybrid(keyPair, { clock });
+
+  it.each([undefined, null, {}, { ...token }, { canonicalBytes: () => token.canonicalBytes() }])(
+    "token %o is refused by who signs and by who verifies",
+    async (none) => {
+      const invalid = expect.objectContaining({ code: "CLAIMS_INVALID" });
+      const signature = await signer.sign(token);
+      await expect(signer.sign(none as never)).rejects.toEqual(invalid);
+      await expect(signer.verify(none as never, signature)).rejects.toEqual(invalid);
+      const verifier = new DirectoryTokenVerifier(directory, { clock });
+      await expect(verifier.verify(none as never, signature)).rejects.toEqual(invalid);
+    },
+  );
+
+  // An empty text, a zero or null where a flag is meant would read as false and switch the defence off.
+  it.each([{ hybrid: null }, { hybrid: 0 }, { enforceExpiry: null }, { enforceExpiry: "" }, { strict: true }])(
+    "option %o is refused",
+    (option) => {
+      const invalid = expect.objectContaining({ code: "OPTION_INVALID" });
+      expect(() => new DirectoryTokenVerifier(directory, option as never)).toThrow(invalid);
+      expect(() => PqTokenSigner.fromKeypairHybrid(keyPair, option as never)).toThrow(invalid);
+      expect(() => PqTokenSigner.generatePqOnly(option as never)).toThrow(invalid);
+    },
+  );
+});
+
 describe("PermitToken", () => {
   it.each([
     { tokenId: "" },
@@ -93,6 +122,7 @@ describe("PermitToken", () => {
     { expiresAt: 2 ** 53 },
     { actionName: "\ud800" },
   ])("is not made of %o", (change) => {
+    expect(() => new PermitToken(undefined as never)).toThrow(expect.objectContaining({ code: "CLAIMS_INVALID" }));
     expect(() => new PermitToken({ ...TOKEN, ...change })).toThrow(expect.objectContaining({ code: "CLAIMS_INVALID" }));
   });
 });

@@ -5,6 +5,7 @@ import { ED25519, HYBRID_SUITE, ML_DSA_65, SUITE_HAS_ED25519, type Suite } from 
 import { CryptoError } from "../errors.ts";
 import { KavachKeyPair, signingKeysOf } from "../keys/key-pair.ts";
 import { expiresAtMsOf, verifyingKeysOf } from "../keys/public-key-bundle.ts";
+import { expectNoOther } from "../no-other-option.ts";
 import { provider } from "../provider.ts";
 import {
   decodeEnvelope,
@@ -14,7 +15,7 @@ import {
   sealEnvelope,
   verifyEnvelope,
 } from "./envelope.ts";
-import type { PermitToken } from "./permit-token.ts";
+import { type PermitToken, signedBytesOf } from "./permit-token.ts";
 
 /** Raw keys. An empty signing key makes a verifier. */
 export interface PqOnlyKeys {
@@ -69,11 +70,11 @@ export class PqTokenSigner {
   }
 
   static fromKeypairHybrid(keyPair: KavachKeyPair, options: ClockOption = {}): PqTokenSigner {
-    return PqTokenSigner.#fromKeyPair(keyPair, HYBRID_SUITE, options.clock ?? SYSTEM_CLOCK);
+    return PqTokenSigner.#fromKeyPair(keyPair, HYBRID_SUITE, options);
   }
 
   static fromKeypairPqOnly(keyPair: KavachKeyPair, options: ClockOption = {}): PqTokenSigner {
-    return PqTokenSigner.#fromKeyPair(keyPair, "ml-dsa-65", options.clock ?? SYSTEM_CLOCK);
+    return PqTokenSigner.#fromKeyPair(keyPair, "ml-dsa-65", options);
   }
 
   /** Throws CryptoError `KEY_CORRUPT`. */
@@ -100,10 +101,12 @@ export class PqTokenSigner {
     return new PqTokenSigner(raw.keyId, "ml-dsa-65", keys, () => secrets);
   }
 
-  static #fromKeyPair(keyPair: KavachKeyPair, suite: Suite, clock: Clock): PqTokenSigner {
+  static #fromKeyPair(keyPair: KavachKeyPair, suite: Suite, options: ClockOption): PqTokenSigner {
+    const { clock = SYSTEM_CLOCK, ...unknown } = options;
+    expectNoOther(unknown);
     const bundle = keyPair.publicKeys();
     const secrets = () => {
-      if (keyPair.isExpired(clock.nowMs())) throw new CryptoError("KEY_EXPIRED", "the signing key has expired");
+      if (keyPair.isExpiredAt(clock.nowMs())) throw new CryptoError("KEY_EXPIRED", "the signing key has expired");
       const { mlDsa, ed25519 } = signingKeysOf(keyPair);
       return { mlDsa, ed25519: SUITE_HAS_ED25519[suite] ? ed25519 : undefined };
     };
@@ -114,21 +117,26 @@ export class PqTokenSigner {
     return this.#suite === HYBRID_SUITE;
   }
 
-  /** The envelope's bytes. Rejects with CryptoError: `NO_SIGNING_KEY`, `KEY_EXPIRED`, `KEY_DISPOSED`, `SIGNING_FAILED`. */
+  /** The envelope's bytes. Rejects with CryptoError: `CLAIMS_INVALID`, `NO_SIGNING_KEY`, `KEY_EXPIRED`, `KEY_DISPOSED`, `SIGNING_FAILED`. */
   async sign(token: PermitToken): Promise<Uint8Array<ArrayBuffer>> {
+    const message = signedBytesOf(token);
     const secrets = this.#secrets();
     try {
-      return await sealEnvelope(this.#suite, this.keyId, secrets, token.canonicalBytes());
+      return await sealEnvelope(this.#suite, this.keyId, secrets, message);
     } catch (cause) {
       throw new CryptoError("SIGNING_FAILED", "the token was not signed", { cause });
     }
   }
 
-  /** Looks at neither the token's times nor the envelope's key id. Rejects with TokenError. */
+  /**
+   * Looks at neither the token's times nor the envelope's key id. Rejects with TokenError, and with CryptoError `CLAIMS_INVALID` when the
+   * token is none.
+   */
   async verify(token: PermitToken, signature: Uint8Array): Promise<void> {
+    const message = signedBytesOf(token);
     const envelope = decodeEnvelope(signature);
     expectAlgorithm(envelope, this.#suite);
-    await verifyEnvelope(envelope, this.#suite, this.#keys, token.canonicalBytes());
+    await verifyEnvelope(envelope, this.#suite, this.#keys, message);
   }
 }
 
