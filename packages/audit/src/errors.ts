@@ -48,9 +48,9 @@ export type AuditLogErrorCode =
   | "ALTERED"
   /** An entry is missing before this one. */
   | "ENTRY_MISSING"
-  /** An entry is there twice. */
+  /** A number is there twice: an entry was repeated, or another put beside it. */
   | "ENTRY_REPEATED"
-  /** An entry stands behind a later one. */
+  /** An entry stands behind later ones: the order was changed. */
   | "ENTRY_MISPLACED"
   /** A line is no entry. */
   | "ENTRY_UNREADABLE"

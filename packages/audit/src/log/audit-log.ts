@@ -8,13 +8,13 @@ import type { MerkleFrontier } from "@kavach/crypto";
 import { AuditError } from "../errors.ts";
 import { type AuditRecord, recordLine } from "../record.ts";
 import type { AuditSink } from "../sink.ts";
-import { signCheckpoint } from "./checkpoint.ts";
 import { encodeGroup } from "./group.ts";
 import { CHECKPOINT, replaceFile, segmentCheckpointName, segmentName } from "./layout.ts";
 import { LINE_BYTES_MAX } from "./lines.ts";
 import { type OpenedFolder, type Opening, openFolder } from "./opening.ts";
 import { Segment } from "./segment.ts";
 import { type AuditLogOptions, checkedSettings, type Settings } from "./settings.ts";
+import { expectLiveKey, signFrontier } from "./signing.ts";
 import { within } from "./within.ts";
 import { lockForWriting, type Unlock } from "./writer-lock.ts";
 
@@ -93,7 +93,7 @@ export class AuditLog implements AuditSink {
   async append(record: AuditRecord): Promise<void> {
     if (this.#closed) throw new AuditError("SINK_CLOSED", "the audit log is closed");
     if (this.#stopped !== undefined) throw this.#stopped;
-    this.#expectLiveKey();
+    expectLiveKey(this.#settings);
     if (this.#waiting.length >= this.#settings.waitingMax || this.#waitingBytes >= WAITING_BYTES_MAX) {
       throw new AuditError("SINK_FULL", "too many entries wait");
     }
@@ -208,7 +208,7 @@ export class AuditLog implements AuditSink {
   /** A finished segment has its own checkpoint beside it, so that it can be verified, and moved away, by itself. */
   async #rotate(): Promise<void> {
     const { size } = this.#frontier;
-    const note = await this.#sign();
+    const note = await signFrontier(this.#settings, this.origin, this.#frontier);
     await this.#onDisk(this.#segment.settle());
     await this.#onDisk(replaceFile(this.#folder, segmentCheckpointName(this.#segment.first), note));
     const head = { origin: this.origin, first: size, frontier: this.#frontier };
@@ -230,7 +230,7 @@ export class AuditLog implements AuditSink {
   async #makeCheckpoint(): Promise<void> {
     const { size } = this.#frontier;
     if (size === this.#checkpointed && size === this.#published) return;
-    const note = await this.#sign();
+    const note = await signFrontier(this.#settings, this.origin, this.#frontier);
     await this.#onDisk(replaceFile(this.#folder, CHECKPOINT, note));
     this.#checkpointed = size;
     try {
@@ -239,19 +239,5 @@ export class AuditLog implements AuditSink {
       throw new AuditError("REGISTRY_UNAVAILABLE", "the checkpoint was not published", { cause });
     }
     this.#published = size;
-  }
-
-  /** Size and root are read at one moment: appending goes on while the signature is made. */
-  async #sign(): Promise<Uint8Array<ArrayBuffer>> {
-    const { suite, keyPair, clock } = this.#settings;
-    this.#expectLiveKey();
-    const { size } = this.#frontier;
-    const root = this.#frontier.root();
-    return await signCheckpoint({ origin: this.origin, size, root, atMs: Math.floor(clock.nowMs()), suite }, keyPair);
-  }
-
-  #expectLiveKey(): void {
-    const { keyPair, clock } = this.#settings;
-    if (keyPair.isExpiredAt(clock.nowMs())) throw new AuditError("KEY_EXPIRED", "the audit key has expired");
   }
 }

@@ -44,6 +44,9 @@ const KEY_HASH_BYTES = 4;
 const utf8 = (text: string) => new TextEncoder().encode(text);
 const toBase64 = (bytes: Uint8Array) => Buffer.from(bytes).toString("base64");
 
+/** The last instant whose year has four digits, Unix milliseconds. */
+const AT_MS_MAX = Date.UTC(9999, 11, 31, 23, 59, 59, 999);
+
 function textOf({ origin, size, root, atMs, suite, keyId }: Checkpoint): string {
   const time = new Date(atMs).toISOString();
   return `${origin}\n${size}\n${toBase64(root)}\ntime ${time}\nsuite ${suite}\nkey ${keyId}\n`;
@@ -67,12 +70,13 @@ function keyHash(name: string, algorithm: string, key: Uint8Array): Uint8Array {
   );
 }
 
-/** The signed note. Rejects as the key's signing does. */
+/** The signed note. Rejects with RangeError for a time that has no text (a clock that is broken), and as the key's signing does. */
 export async function signCheckpoint(
   checkpoint: Omit<Checkpoint, "keyId">,
   keyPair: KavachKeyPair,
 ): Promise<Uint8Array<ArrayBuffer>> {
-  const { suite } = checkpoint;
+  const { suite, atMs } = checkpoint;
+  if (!(Number.isSafeInteger(atMs) && atMs >= 0 && atMs <= AT_MS_MAX)) throw new RangeError("no time of a checkpoint");
   const bundle = keyPair.publicKeys();
   const keyId = keyIdOf(bundle, suite);
   const text = textOf({ ...checkpoint, keyId });

@@ -12,6 +12,8 @@ const INDEX_DIGITS = 16;
 const SEGMENT_FORM = /^entries-(\d{16})\.jsonl$/;
 export const CURRENT = "current";
 export const CHECKPOINT = "checkpoint";
+/** Ends the name of what is not yet whole. */
+export const DRAFT = ".new";
 
 export const segmentName = (first: number): string => `entries-${String(first).padStart(INDEX_DIGITS, "0")}.jsonl`;
 export const segmentCheckpointName = (first: number): string => `${segmentName(first)}.checkpoint`;
@@ -28,7 +30,9 @@ export async function segmentsIn(folder: string): Promise<number[]> {
 /** Folders of origins in a replica's folder, by name, whichever is written now. */
 export async function originFoldersIn(folder: string): Promise<string[]> {
   const entries = await readdir(folder, { withFileTypes: true });
-  const folders = entries.filter((entry) => entry.isDirectory()).map(({ name }) => join(folder, name));
+  const folders = entries
+    .filter((entry) => entry.isDirectory() && !entry.name.endsWith(DRAFT))
+    .map(({ name }) => join(folder, name));
   const withSegments = await Promise.all(folders.map(async (one) => ((await segmentsIn(one)).length > 0 ? [one] : [])));
   return withSegments.flat().sort();
 }
@@ -82,7 +86,7 @@ export function indexOfEntry(tagged: Buffer): number | undefined {
 
 /** Replaces a file whole or not at all, durable when this resolves. */
 export async function replaceFile(folder: string, name: string, content: Uint8Array): Promise<void> {
-  const draft = join(folder, `${name}.new`);
+  const draft = join(folder, `${name}${DRAFT}`);
   const file = await open(draft, "w", 0o600);
   try {
     await file.writeFile(content);

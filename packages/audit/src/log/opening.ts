@@ -1,14 +1,15 @@
 /** Opens the folder of a replica: goes on with its log where that can be proven whole, or begins a new one. */
-import { mkdir } from "node:fs/promises";
+import { mkdir, readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { MerkleFrontier, randomBytes } from "@kavach/crypto";
 import { uuidFromRandom } from "@kavach/model";
 import { AuditError } from "../errors.ts";
 import { ORIGIN_FORM } from "./checkpoint.ts";
-import { CURRENT, readIfThere, replaceFile, syncFolder } from "./layout.ts";
+import { CHECKPOINT, CURRENT, DRAFT, readIfThere, replaceFile, syncFolder } from "./layout.ts";
 import { type Abandoned, recover } from "./recovery.ts";
 import { Segment } from "./segment.ts";
 import type { Settings } from "./settings.ts";
+import { signFrontier } from "./signing.ts";
 import { within } from "./within.ts";
 
 /** Longest wait for the list of origins, milliseconds. */
@@ -38,12 +39,15 @@ export function originFolder(folder: string, origin: string): string {
   return join(folder, origin.slice(origin.lastIndexOf("/") + 1));
 }
 
+/** False for a name that would lead out of the folder, or nowhere. */
+export const hasFolder = (origin: string): boolean => ORIGIN_FORM.test(origin) && !/(^|\/)\.{0,2}$/.test(origin);
+
 /** Rejects with AuditError `REGISTRY_UNAVAILABLE`, and with whatever the file system says. */
 export async function openFolder(settings: Settings): Promise<OpenedFolder> {
   const current = await readIfThere(join(settings.folder, CURRENT));
   if (current === undefined) return await beginLog(settings, undefined);
   const origin = Buffer.from(current).toString("utf8").trimEnd();
-  if (!ORIGIN_FORM.test(origin)) return await beginLog(settings, { origin, why: "SEGMENT_BROKEN" });
+  if (!hasFolder(origin)) return await beginLog(settings, { origin, why: "SEGMENT_BROKEN" });
   const folder = originFolder(settings.folder, origin);
   const recovered = await recover(folder, origin, await publishedNote(settings, origin));
   if (typeof recovered === "string") return await beginLog(settings, { origin, why: recovered });
@@ -66,15 +70,27 @@ async function beginLog(
 ): Promise<OpenedFolder> {
   const origin = `${settings.name}/${uuidFromRandom(randomBytes(16))}`;
   const folder = originFolder(settings.folder, origin);
-  await mkdir(folder, { mode: 0o700 });
-  await syncFolder(settings.folder);
+  await removeDrafts(settings.folder);
+  // Made under another name, so that a crash leaves either no log or one that has a checkpoint.
+  const draft = `${folder}${DRAFT}`;
+  await mkdir(draft, { mode: 0o700 });
   const frontier = new MerkleFrontier();
-  const segment = await Segment.create(folder, { origin, first: 0, frontier });
+  const segment = await Segment.create(draft, { origin, first: 0, frontier });
   try {
+    await replaceFile(draft, CHECKPOINT, await signFrontier(settings, origin, frontier));
+    await rename(draft, folder);
+    await syncFolder(settings.folder);
     await replaceFile(settings.folder, CURRENT, Buffer.from(`${origin}\n`, "utf8"));
   } catch (error) {
     await segment.close();
     throw error;
   }
   return { origin, folder, segment, frontier, opening: { entries: 0, cutBytes: 0, abandoned } };
+}
+
+/** Logs that a crash left before anything could be written to them. */
+async function removeDrafts(folder: string): Promise<void> {
+  const entries = await readdir(folder, { withFileTypes: true });
+  const drafts = entries.filter((entry) => entry.isDirectory() && entry.name.endsWith(DRAFT));
+  for (const { name } of drafts) await rm(join(folder, name), { recursive: true });
 }

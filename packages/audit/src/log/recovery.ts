@@ -18,7 +18,13 @@ export interface Recovered {
 }
 
 /** Why a log is not continued. */
-export type Abandoned = "CHECKPOINT_MALFORMED" | "TRUNCATED" | "ALTERED" | "SEGMENT_BROKEN" | "ENTRY_UNREADABLE";
+export type Abandoned =
+  | "CHECKPOINT_MALFORMED"
+  | "ORIGIN_MISMATCH"
+  | "TRUNCATED"
+  | "ALTERED"
+  | "SEGMENT_BROKEN"
+  | "ENTRY_UNREADABLE";
 
 /**
  * The state of the log in `folder`, or why it must not be continued. `published`: the newest checkpoint that is known elsewhere. Rejects
@@ -40,6 +46,9 @@ export async function recover(
 }
 
 async function resume(folder: string, origin: string, known: readonly Checkpoint[]): Promise<Recovered> {
+  if (known.some((checkpoint) => checkpoint.origin !== origin)) {
+    throw new AuditLogError("ORIGIN_MISMATCH", "the checkpoint is of another log");
+  }
   const segment = await lastSegment(folder);
   const path = join(folder, segmentName(segment));
   const provenSize = Math.max(0, ...known.map(({ size }) => size));

@@ -1,4 +1,5 @@
 /** The segment that is written: whole groups, durable together, behind all that was durable before. */
+import { fstatSync } from "node:fs";
 import { constants, type FileHandle, open } from "node:fs/promises";
 import { join } from "node:path";
 import { headLine, type SegmentHead, segmentName, syncFolder } from "./layout.ts";
@@ -52,7 +53,9 @@ export class Segment {
       if (bytesWritten === 0) throw new Error("the file takes no bytes and says no reason");
       at += bytesWritten;
     }
-    const [, { size, nlink }] = await Promise.all([this.#file.datasync(), this.#file.stat()]);
+    await this.#file.datasync();
+    // Answered from the kernel's memory, in a hundredth of the time that another trip to the thread pool takes.
+    const { size, nlink } = fstatSync(this.#file.fd);
     this.#expectOwn(size, nlink, this.#bytes + bytes.length);
     this.#bytes += bytes.length;
     this.#torn = false;

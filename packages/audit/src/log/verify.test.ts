@@ -122,8 +122,8 @@ describe("verifyLog", () => {
     for (const [code, index, change] of [
       ["ENTRY_MISSING", 2, (l: string[]) => l.toSpliced(3, 1)],
       ["ENTRY_REPEATED", 2, (l: string[]) => l.toSpliced(3, 0, l[3] as string)],
-      ["ENTRY_MISSING", 2, (l: string[]) => l.with(3, l[4] as string).with(4, l[3] as string)],
-      ["ENTRY_MISPLACED", 0, (l: string[]) => l.toSpliced(4, 0, l[1] as string)],
+      ["ENTRY_MISPLACED", 2, (l: string[]) => l.with(3, l[4] as string).with(4, l[3] as string)],
+      ["ENTRY_REPEATED", 0, (l: string[]) => l.toSpliced(4, 0, l[1] as string)],
       ["ENTRY_UNREADABLE", 2, (l: string[]) => l.with(3, "{}")],
     ] as const) {
       await swap(change as (lines: string[]) => string[]);

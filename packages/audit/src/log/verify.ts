@@ -17,7 +17,7 @@ import {
   segmentsIn,
 } from "./layout.ts";
 import { eachLine, type Line, textOf } from "./lines.ts";
-import { originFolder } from "./opening.ts";
+import { hasFolder, originFolder } from "./opening.ts";
 import type { PublishedCheckpoint } from "./registry.ts";
 
 export interface Progress {
@@ -30,8 +30,8 @@ export interface Progress {
 export interface VerifyLogOptions extends TrustedKeys {
   /** Of one origin. */
   readonly folder: string;
-  /** A checkpoint from elsewhere than this disk, such as the list of origins. Without one, a log that was cut back whole passes. */
-  readonly trusted?: Uint8Array;
+  /** Checkpoints from elsewhere than this disk, such as the list of origins. Without one, a log that was cut back whole passes. */
+  readonly trusted?: Uint8Array | readonly Uint8Array[];
   /** Called every 16 MiB or so, and at the end. */
   readonly onProgress?: (progress: Progress) => void;
 }
@@ -75,11 +75,11 @@ async function totalBytes(folder: string, segments: readonly number[]): Promise<
 
 /** Every checkpoint there is, all of one origin, smallest first. Two of one size must say the same. */
 async function collectCheckpoints(options: VerifyLogOptions, segments: readonly number[]): Promise<Checkpoint[]> {
-  const { folder, trusted } = options;
+  const { folder, trusted = [] } = options;
   const names = [CHECKPOINT, ...segments.map(segmentCheckpointName)];
   const notes = await Promise.all(names.map((name) => readIfThere(join(folder, name))));
   const checkpoints: Checkpoint[] = [];
-  for (const note of [trusted, ...notes]) {
+  for (const note of [...(trusted instanceof Uint8Array ? [trusted] : trusted), ...notes]) {
     if (note !== undefined) checkpoints.push(await openCheckpoint(note, options));
   }
   const [first] = checkpoints;
@@ -109,6 +109,8 @@ class LogWalk {
   #reportedBytes: number = 0;
   /** The last line of the last segment may be torn; it is nobody's entry. */
   #torn: AuditLogError | undefined;
+  /** An entry that is not in its place; whether it stands further behind is still looked for. */
+  #missing: { readonly index: number; readonly error: AuditLogError } | undefined;
 
   constructor(options: VerifyLogOptions, checkpoints: readonly Checkpoint[], bytesTotal: number) {
     this.#options = options;
@@ -133,11 +135,12 @@ class LogWalk {
       if (this.#bytes - this.#reportedBytes >= PROGRESS_BYTES) this.#report();
       return true;
     });
-    if (isHead) throw new AuditLogError("SEGMENT_BROKEN", "a segment is empty", first);
+    if (isHead) this.#torn = new AuditLogError("SEGMENT_BROKEN", "a segment is empty", first);
   }
 
   finish(): VerifiedLog {
     this.#report();
+    if (this.#missing !== undefined) throw this.#missing.error;
     const size = this.#frontier.size;
     const last = this.#checkpoints.at(-1) as Checkpoint;
     if (this.#matches.includes(false)) throw this.#contradiction();
@@ -154,6 +157,11 @@ class LogWalk {
   }
 
   #head(line: Line, first: number): void {
+    if (!line.whole) {
+      this.#torn = new AuditLogError("SEGMENT_BROKEN", "a segment's first line is torn", first);
+      return;
+    }
+    if (this.#missing !== undefined) return;
     const size = this.#frontier.size;
     if (first !== size) {
       throw first > size
@@ -177,11 +185,24 @@ class LogWalk {
       this.#torn = error;
       return;
     }
-    if (index > size) throw new AuditLogError("ENTRY_MISSING", `the next entry has index ${index}`, size);
-    if (index === size - 1) throw new AuditLogError("ENTRY_REPEATED", "the entry is there twice", index);
-    if (index < size) throw new AuditLogError("ENTRY_MISPLACED", `the entry stands where ${size} should`, index);
+    if (this.#missing !== undefined) {
+      this.#expectElsewhere(this.#missing.index, index);
+      return;
+    }
+    if (index > size) {
+      const error = new AuditLogError("ENTRY_MISSING", `the next entry has index ${index}`, size);
+      this.#missing = { index: size, error };
+      return;
+    }
+    // Every number below was there already: this one was repeated, or another put beside it.
+    if (index < size) throw new AuditLogError("ENTRY_REPEATED", `its number is there again, before ${size}`, index);
     this.#frontier.append(sha256(tagged));
     this.#compare();
+  }
+
+  #expectElsewhere(missing: number, index: number): void {
+    if (index !== missing) return;
+    throw new AuditLogError("ENTRY_MISPLACED", "the entry stands behind later ones", index);
   }
 
   /** A mismatch is not told at once: whether the log was altered or forked shows at its end. */
@@ -222,14 +243,20 @@ export type OriginResult =
   | { readonly kind: "verified"; readonly log: VerifiedLog }
   | { readonly kind: "failed"; readonly origin: string; readonly error: AuditLogError };
 
-/** Every origin of the list, each with its result; one that is bad does not hide another. Rejects with whatever the file system says. */
+/**
+ * Every origin of the list, each with its result; one that is bad does not hide another. All checkpoints of an origin are held to its log,
+ * and to every copy of it that the folders hold. Rejects with whatever the file system says.
+ */
 export async function verifyOrigins(options: VerifyOriginsOptions): Promise<readonly OriginResult[]> {
   const { folders, published, onProgress, ...trust } = options;
   const results: OriginResult[] = [];
-  for (const { origin, note } of published) {
+  for (const [origin, notes] of Map.groupBy(published, (one) => one.origin)) {
+    const trusted = notes.map(({ note }) => note);
+    const common = { ...trust, trusted, ...(onProgress !== undefined && { onProgress }) };
     try {
-      const folder = await findFolder(folders, origin);
-      const log = await verifyLog({ ...trust, folder, trusted: note, ...(onProgress !== undefined && { onProgress }) });
+      const copies: VerifiedLog[] = [];
+      for (const folder of await findFolders(folders, origin)) copies.push(await verifyLog({ ...common, folder }));
+      const [log] = copies as [VerifiedLog];
       if (log.origin !== origin) throw new AuditLogError("ORIGIN_MISMATCH", `the checkpoint is of '${log.origin}'`);
       results.push({ kind: "verified", log });
     } catch (error) {
@@ -240,10 +267,13 @@ export async function verifyOrigins(options: VerifyOriginsOptions): Promise<read
   return results;
 }
 
-async function findFolder(folders: readonly string[], origin: string): Promise<string> {
-  for (const parent of folders) {
-    const folder = originFolder(parent, origin);
-    if ((await stat(folder).catch(() => undefined))?.isDirectory() === true) return folder;
-  }
+/** At least one. Throws AuditLogError `LOG_MISSING`. */
+async function findFolders(folders: readonly string[], origin: string): Promise<string[]> {
+  const candidates = hasFolder(origin) ? folders.map((parent) => originFolder(parent, origin)) : [];
+  const there = await Promise.all(
+    candidates.map(async (folder) => (await stat(folder).catch(() => undefined))?.isDirectory() === true),
+  );
+  const found = candidates.filter((_, i) => there[i]);
+  if (found.length > 0) return found;
   throw new AuditLogError("LOG_MISSING", `the log '${origin}' is in none of the folders`);
 }
