@@ -1,14 +1,12 @@
-/** The example that shows every surface runs, as it stands, to its end. */
+/** The guide's end-to-end script in TypeScript runs, as it stands, to its end. */
 import { execFile } from "node:child_process";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { REPO } from "@kavach/testkit";
 import { expect, it } from "vitest";
 
-it("the walkthrough says what it did", async () => {
-  const { stdout, stderr } = await promisify(execFile)(process.execPath, [
-    join(REPO, "examples/typescript/walkthrough.ts"),
-  ]);
+it("the end-to-end example says what it did", async () => {
+  const { stdout, stderr } = await promisify(execFile)(process.execPath, [join(REPO, "examples/end-to-end.ts")]);
   expect(stderr).toBe("");
   expect(stdout.trim().split("\n")).toEqual([
     "guarded result: { status: 'refunded', orderId: 'ORD-1', amount: 500 }",
