@@ -1,5 +1,5 @@
 import { create } from "@bufbuild/protobuf";
-import { type PermitClaims, RevisionSchema, type SignedPermit } from "@kavach/api";
+import { type PermitClaims, PermitClaimsSchema, RevisionSchema, type SignedPermit } from "@kavach/api";
 import { describe, expect, it, vi } from "vitest";
 import { DOMAINS, HYBRID_SUITE, type Suite } from "../algorithms.ts";
 import { PublicKeyDirectory } from "../directory/directory.ts";
@@ -61,6 +61,22 @@ describe("a forged permit", () => {
       "SIGNATURE_INVALID",
     );
     expect(await outcome(await forged({ claims }))).not.toBe("SIGNATURE_INVALID");
+  });
+
+  // Under the old signature, too, each of these three is looked at before it.
+  it.each([
+    [{ version: 3 }, "MALFORMED"],
+    [{ suite: "ml-dsa-65" }, "SUITE_MISMATCH"],
+    [{ keyId: keyIdOf(mallory.publicKeys(), HYBRID_SUITE) }, "SIGNATURE_INVALID"],
+  ] as const)("with claim %o changed under the old signature fails with %s", async (change, failure) => {
+    const claims = alterClaims(token, change);
+    expect(await outcome(alterToken(token, (permit) => void Object.assign(permit, { claims })))).toBe(failure);
+  });
+
+  it("was tried with every claim that there is", () => {
+    const tried = new Set([...CHANGES.flatMap(Object.keys), "version", "suite", "keyId"]);
+    expect([...tried].sort()).toEqual(PermitClaimsSchema.fields.map(({ localName }) => localName).sort());
+    expect(tried.size).toBe(21);
   });
 
   it("that names another suite or key in its claims than in its head does not verify", async () => {
