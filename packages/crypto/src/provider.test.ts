@@ -203,6 +203,34 @@ describe.each(PROVIDERS)("$name provider", (provider) => {
   });
 });
 
+/** How often the event loop came round while this was being done. */
+async function turnsDuring(work: () => Promise<unknown>): Promise<number> {
+  let [turns, done] = [0, false];
+  const turn = () => {
+    turns++;
+    if (!done) setImmediate(turn);
+  };
+  setImmediate(turn);
+  await work();
+  done = true;
+  return turns;
+}
+
+describe.each(PROVIDERS)("$name provider", (provider) => {
+  it("leaves the event loop to others while it signs and verifies in the background, and only there", async () => {
+    const key = provider.secretKey(ML_DSA_65, new Uint8Array(32));
+    const publicKey = provider.publicKey(ML_DSA_65, provider.publicBytesOf(ML_DSA_65, new Uint8Array(32)));
+    const [message, context] = [hex("00"), hex("")];
+    const signature = provider.sign(ML_DSA_65, key, message, context);
+    const often = (once: () => Promise<unknown>) => () => Promise.all(Array.from({ length: 20 }, once));
+    const signing = often(() => provider.signInBackground(ML_DSA_65, key, message, context));
+    const verifying = often(() => provider.verifyInBackground(ML_DSA_65, publicKey, message, context, signature));
+    expect(await turnsDuring(signing)).toBeGreaterThan(100);
+    expect(await turnsDuring(verifying)).toBeGreaterThan(100);
+    expect(await turnsDuring(often(async () => provider.sign(ML_DSA_65, key, message, context)))).toBeLessThan(10);
+  });
+});
+
 describe("the two providers", () => {
   it("derive the same public keys, and each verifies what the other signs", async () => {
     for (const algorithm of [ED25519, ML_DSA_65, X25519, ML_KEM_768]) {
