@@ -22,7 +22,7 @@ const server = await startServer({
   host: "127.0.0.1",
   port: 0,
   services: [conformanceService()],
-  hot: [ConformanceService.method.unary, ConformanceService.method.idempotentUnary],
+  hot: [{ method: ConformanceService.method.unary }, { method: ConformanceService.method.idempotentUnary }],
   fastPath: fastPath === "on",
   limits: {
     // The suite checks the deadline that it has sent, and that there is none where it has sent none.

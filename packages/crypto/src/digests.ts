@@ -2,9 +2,10 @@
 import { canonicalJson, type Params } from "@kavach/model";
 import { CryptoError } from "./errors.ts";
 import { frame, utf8 } from "./framing.ts";
-import { sha256 } from "./provider.ts";
+import { sha256, sha256Text } from "./provider.ts";
 
-const NO_PARAMS = sha256(utf8("{}"));
+const NO_PARAMS = sha256Text("{}");
+const TOKEN_ID = utf8("kavach-token-id-v2");
 
 /** SHA-256 of the RFC 8785 form of the params object, 32 bytes. Throws CryptoError `CLAIMS_INVALID` for what JSON cannot say. */
 export function paramsDigest(params: Params): Uint8Array<ArrayBuffer> {
@@ -16,7 +17,7 @@ export function paramsDigest(params: Params): Uint8Array<ArrayBuffer> {
   } catch (cause) {
     throw new CryptoError("CLAIMS_INVALID", "params have no canonical form", { cause });
   }
-  return sha256(utf8(text));
+  return sha256Text(text);
 }
 
 /**
@@ -24,7 +25,7 @@ export function paramsDigest(params: Params): Uint8Array<ArrayBuffer> {
  * (16 bytes) and the digest of the whole request (32 bytes). So one decision has one token id however often it is retried.
  */
 export function tokenIdOf(realm: string, evaluationId: Uint8Array, requestDigest: Uint8Array): Uint8Array<ArrayBuffer> {
-  const digest = sha256(frame(utf8("kavach-token-id-v2"), utf8(realm), evaluationId, requestDigest));
+  const digest = sha256(frame(TOKEN_ID, utf8(realm), evaluationId, requestDigest));
   const id = digest.slice(0, 16);
   id[6] = ((id[6] as number) & 0x0f) | 0x80;
   id[8] = ((id[8] as number) & 0x3f) | 0x80;

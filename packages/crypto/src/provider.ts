@@ -17,6 +17,8 @@ export interface Provider {
 
   /** SHA-256 (FIPS 180-4) over the parts one after the other, 32 bytes. */
   sha256(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer>;
+  /** The same of a text in UTF-8. */
+  sha256Text(text: string): Uint8Array<ArrayBuffer>;
   randomBytes: RandomBytes;
 
   /** Throws CryptoError `KEY_CORRUPT` when the bytes are no key of the algorithm. */
@@ -106,6 +108,11 @@ export const provider: Provider = nativeIsComplete() ? nativeProvider : portable
 /** SHA-256 (FIPS 180-4) over the parts one after the other, 32 bytes. Callers length-prefix what could run together. */
 export function sha256(...parts: Uint8Array[]): Uint8Array<ArrayBuffer> {
   return provider.sha256(parts);
+}
+
+/** SHA-256 of a text in UTF-8, 32 bytes. */
+export function sha256Text(text: string): Uint8Array<ArrayBuffer> {
+  return provider.sha256Text(text);
 }
 
 /** `size` bytes of the operating system's entropy. */

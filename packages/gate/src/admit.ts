@@ -1,13 +1,6 @@
 /** The only step of a decision that waits for the network: one call to the store, or none. */
 import type { Facts, Plan, PolicySet } from "@kavach/engine";
-import {
-  type Finding,
-  InputError,
-  type RefuseFinding,
-  type Session,
-  UnavailableError,
-  uuidToBytes,
-} from "@kavach/model";
+import { type Finding, InputError, type RefuseFinding, type Session, UnavailableError } from "@kavach/model";
 import { type AdmitRequest, type AdmitResult, STORE_BOUNDS, type StoredSession } from "@kavach/store";
 import type { Frame } from "./frame.ts";
 import type { GateParts } from "./parts.ts";
@@ -79,7 +72,7 @@ function admitRequest(parts: GateParts, frame: Frame, planned: Candidates | unde
     realm: request.realm,
     principalId: context.principal.id,
     actionName: context.action.name,
-    evaluationId: uuidToBytes(request.evaluationId),
+    evaluationId: frame.evaluationBytes(),
     requestDigest: frame.digest(),
     candidates: planned?.candidates ?? [],
     countAttempt: planned?.countAttempt ?? false,

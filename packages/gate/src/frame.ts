@@ -1,7 +1,8 @@
 /** What one decision holds still while it runs: one instant, one policy set, one view of its request. */
 
+import { tokenIdOf } from "@kavach/crypto";
 import type { GateRules, PolicySet } from "@kavach/engine";
-import type { ActionContext, DecisionRequest, InvalidationTarget } from "@kavach/model";
+import { type ActionContext, type DecisionRequest, type InvalidationTarget, uuidToBytes } from "@kavach/model";
 import type { ChargeMemory, StoredSession } from "@kavach/store";
 import type { GateParts } from "./parts.ts";
 import { requestDigest } from "./request-digest.ts";
@@ -19,6 +20,10 @@ export interface Frame {
   readonly bornElsewhere: boolean;
   /** Computed on first use: a refusal needs none. */
   digest(): Uint8Array;
+  /** Of the evaluation, 16 bytes. */
+  evaluationBytes(): Uint8Array;
+  /** Id of the permit that this decision makes, 16 bytes. */
+  tokenBytes(): Uint8Array;
   /** Filled by `admit`. */
   session: StoredSession | undefined;
   /** The permit's times: this decision's, or on a retry those of the first. */
@@ -30,6 +35,8 @@ export function openFrame(parts: GateParts, request: DecisionRequest): Frame {
   const nowMs = parts.clock.nowMs();
   const issuedAtMs = Math.floor(nowMs);
   let digest: Uint8Array | undefined;
+  let evaluation: Uint8Array | undefined;
+  let token: Uint8Array | undefined;
   return {
     request,
     context: request.context,
@@ -42,6 +49,14 @@ export function openFrame(parts: GateParts, request: DecisionRequest): Frame {
     digest: () => {
       digest ??= requestDigest(request);
       return digest;
+    },
+    evaluationBytes() {
+      evaluation ??= uuidToBytes(request.evaluationId);
+      return evaluation;
+    },
+    tokenBytes() {
+      token ??= tokenIdOf(request.realm, this.evaluationBytes(), this.digest());
+      return token;
     },
     session: undefined,
     // A permit never outlives the key that signs it.

@@ -1,8 +1,6 @@
 /** The digest of a whole request: equal requests have equal digests, however they were spelt on the wire. */
-import { sha256 } from "@kavach/crypto";
+import { sha256Text } from "@kavach/crypto";
 import type { DecisionRequest, Device, GeoLocation, ParamValue } from "@kavach/model";
-
-const encoder = new TextEncoder();
 
 /**
  * SHA-256, 32 bytes, over a JSON array of fixed order (typed and unambiguous by its syntax; absent is null). The evaluation
@@ -35,7 +33,7 @@ export function requestDigest(request: DecisionRequest): Uint8Array {
       environment.userAgent ?? null,
     ],
   ]);
-  return sha256(encoder.encode(text));
+  return sha256Text(text);
 }
 
 /** Sorted by code unit, as a map has no order on the wire. */

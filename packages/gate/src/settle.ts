@@ -1,5 +1,6 @@
 /** The last step of a decision. Only here can a permit be minted, and only here is a verdict published and recorded. */
-import { CryptoError, paramsDigest, tokenIdOf } from "@kavach/crypto";
+import { CryptoError, paramsDigest } from "@kavach/crypto";
+import type { PolicySet } from "@kavach/engine";
 import type { Decision, IssuedPermit, Outcome, Propagation } from "@kavach/model";
 import {
   type Finding,
@@ -8,7 +9,6 @@ import {
   type RefuseFinding,
   type Revision,
   uuidFromBytes,
-  uuidToBytes,
 } from "@kavach/model";
 import { type Frame, sessionTarget } from "./frame.ts";
 import type { GateParts, PermitSealer } from "./parts.ts";
@@ -146,15 +146,15 @@ async function mint(
   const limited = finding.kind === "pass" && finding.limited;
   const sealed = await signer.seal({
     realm: request.realm,
-    tokenId: uuidToBytes(permit.tokenId),
-    evaluationId: uuidToBytes(request.evaluationId),
+    tokenId: frame.tokenBytes(),
+    evaluationId: frame.evaluationBytes(),
     principal: context.principal,
     sessionId: context.session?.id ?? "",
     action: context.action.name,
     resource: context.action.resource ?? "",
     paramsDigest: paramsDigest(context.action.params),
     audience: request.audience,
-    policyDigest: Uint8Array.from(Buffer.from(frame.set.digest, "hex")),
+    policyDigest: policyDigestOf(frame.set),
     revision,
     issuedAtMs: permit.issuedAtMs,
     notBeforeMs: permit.issuedAtMs,
@@ -184,15 +184,22 @@ class FramePermit implements IssuedPermit {
   }
 
   get tokenId(): string {
-    this.#tokenId ??= tokenIdFor(this.#frame);
+    this.#tokenId ??= uuidFromBytes(this.#frame.tokenBytes());
     return this.#tokenId;
   }
 }
 
-function tokenIdFor(frame: Frame): string {
-  const { realm, evaluationId } = frame.request;
-  return uuidFromBytes(tokenIdOf(realm, uuidToBytes(evaluationId), frame.digest()));
+/** The bytes of a set's digest, which every permit carries. */
+function policyDigestOf(set: PolicySet): Uint8Array {
+  let digest = policyDigests.get(set);
+  if (digest === undefined) {
+    digest = Uint8Array.from(Buffer.from(set.digest, "hex"));
+    policyDigests.set(set, digest);
+  }
+  return digest;
 }
+
+const policyDigests = new WeakMap<PolicySet, Uint8Array>();
 
 function signingFailed(error: unknown): RefuseFinding {
   const why = error instanceof CryptoError ? error.message : "signer failed";

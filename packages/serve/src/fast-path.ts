@@ -17,7 +17,7 @@ import { pathOf } from "./limits.ts";
 import { lingerStream } from "./linger.ts";
 import { deadlineExceeded } from "./public-error.ts";
 import { grpcTimeoutMs } from "./timeouts.ts";
-import { framed, UnaryFrame } from "./unary-frame.ts";
+import { framed, PREFIX_BYTES, prefixed, UnaryFrame } from "./unary-frame.ts";
 
 export interface FastPathOptions {
   readonly methods: readonly HotMethod[];
@@ -104,15 +104,23 @@ class FastCall {
     if (this.#ended) return;
     const bytes = this.#frame.take();
     if (bytes instanceof ConnectError) throw new CallerFault(bytes);
-    const answer = this.#hot.invoke(this.#parse(bytes), this.#context);
+    const answer = this.#hot.direct?.(bytes, this.#context, PREFIX_BYTES) ?? this.#invoke(bytes);
     if (answer instanceof Promise) {
       answer.then(
-        (message) => this.#guarded(() => this.#succeed(message)),
+        (frame) => this.#guarded(() => this.#succeed(frame)),
         (error: unknown) => this.#fail(error),
       );
     } else {
       this.#succeed(answer);
     }
+  }
+
+  /** Through the method's messages, to the bytes of a frame. */
+  #invoke(bytes: Uint8Array): Uint8Array | Promise<Uint8Array> {
+    const { method } = this.#hot;
+    const write = (message: Message) => framed(toBinary(method.output, message));
+    const answer = this.#hot.invoke(this.#parse(bytes), this.#context);
+    return answer instanceof Promise ? answer.then(write) : write(answer);
   }
 
   #parse(bytes: Uint8Array): Message {
@@ -125,9 +133,8 @@ class FastCall {
     }
   }
 
-  #succeed(message: Message): void {
+  #succeed(frame: Uint8Array): void {
     if (this.#ended) return;
-    const frame = framed(toBinary(this.#hot.method.output, message));
     const { sentHeader, sentTrailer } = this.#context;
     this.#end();
     const stream = this.#stream;
@@ -135,7 +142,7 @@ class FastCall {
     stream.respond(sentHeader === undefined ? OK_HEADERS : { ...plainOf(sentHeader), ...OK_HEADERS }, UNTIL_TRAILERS);
     if (sentTrailer === undefined) stream.on("wantTrailers", sendOk);
     else stream.on("wantTrailers", () => stream.sendTrailers({ ...plainOf(sentTrailer), ...OK_TRAILERS }));
-    stream.end(frame);
+    stream.end(prefixed(frame));
   }
 
   /** Never throws: it is what is left when anything else has. */

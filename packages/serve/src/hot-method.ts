@@ -1,37 +1,59 @@
 /** A unary method made ready for the fast path: its implementation behind the same interceptors as everywhere else. */
 import type { DescMessage, DescMethodUnary, Message, MessageInitShape } from "@bufbuild/protobuf";
 import { create } from "@bufbuild/protobuf";
-import type { Interceptor, MethodImplSpec, UnaryRequest, UnaryResponse } from "@connectrpc/connect";
+import type { HandlerContext, Interceptor, MethodImplSpec, UnaryRequest, UnaryResponse } from "@connectrpc/connect";
 import type { CallContext } from "./call-context.ts";
+
+/**
+ * Answers a request from its bytes, with the bytes of the answer behind `headroom` free ones; undefined, at once, for a request that is
+ * left to the method's implementation. What it throws is answered as what the implementation throws.
+ */
+export type DirectAnswer = (
+  request: Uint8Array,
+  context: HandlerContext,
+  headroom: number,
+) => Uint8Array | Promise<Uint8Array> | undefined;
+
+/** A unary method whose gRPC calls are answered by the fast handler. */
+export interface Hot {
+  readonly method: DescMethodUnary;
+  /** Spares the method's messages. Not asked where interceptors want to see them. */
+  readonly direct?: DirectAnswer;
+}
 
 export interface HotMethod {
   readonly method: DescMethodUnary;
   readonly requestBytesMax: number;
+  readonly direct: DirectAnswer | undefined;
   invoke(request: Message, context: CallContext): Message | Promise<Message>;
 }
 
 type UnarySpec = MethodImplSpec & { kind: "unary" };
 
-export function hotMethod(spec: UnarySpec, requestBytesMax: number, interceptors: readonly Interceptor[]): HotMethod {
-  const { method } = spec;
-  const direct = (request: Message, context: CallContext): Message | Promise<Message> => {
+export function hotMethod(
+  spec: UnarySpec,
+  { method, direct }: Hot,
+  requestBytesMax: number,
+  interceptors: readonly Interceptor[],
+): HotMethod {
+  const implemented = (request: Message, context: CallContext): Message | Promise<Message> => {
     const answer = spec.impl(request, context);
     return answer instanceof Promise ? answer.then((init) => whole(method.output, init)) : whole(method.output, answer);
   };
-  const invoke = interceptors.length === 0 ? direct : intercepted(method, direct, interceptors);
-  return { method, requestBytesMax, invoke };
+  if (interceptors.length === 0) return { method, requestBytesMax, direct, invoke: implemented };
+  return { method, requestBytesMax, direct: undefined, invoke: intercepted(method, implemented, interceptors) };
 }
 
 /** The chain is built for each call, so that no call can reach another's context whatever an interceptor replaces. */
 function intercepted(
   method: DescMethodUnary,
-  direct: HotMethod["invoke"],
+  implemented: HotMethod["invoke"],
   interceptors: readonly Interceptor[],
 ): HotMethod["invoke"] {
   return async (message, context) => {
     const last = async (request: UnaryRequest): Promise<UnaryResponse> => {
       context.adoptRequest(request);
-      const answer = await direct(request.message, context);
+      const answer = await implemented(request.message, context);
       const { responseHeader: header, responseTrailer: trailer } = context;
       return { stream: false, service: method.parent, method, message: answer, header, trailer };
     };

@@ -3,6 +3,7 @@ export { type AdminServerOptions, startAdminServer } from "./admin.ts";
 export { type Peer, peerOf } from "./connection.ts";
 export type { OnInternalError } from "./door.ts";
 export { HealthState } from "./health.ts";
+export type { DirectAnswer, Hot } from "./hot-method.ts";
 export { pathOf, SERVE_LIMITS, type ServeLimits } from "./limits.ts";
 export type { TlsFiles } from "./listener.ts";
 export { type Page, type PageAnswer, type PageRequest, plain } from "./pages.ts";

@@ -35,7 +35,7 @@ export async function testServer(
     host: "127.0.0.1",
     port: 0,
     services: [serviceOf(GateService, whole as ServiceImpl<typeof GateService>)],
-    hot: [GateService.method.evaluate, GateService.method.evaluateBatch],
+    hot: [{ method: GateService.method.evaluate }, { method: GateService.method.evaluateBatch }],
     health,
     limits,
     onInternalError: (error) => internal.push(error),

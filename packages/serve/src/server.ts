@@ -9,14 +9,13 @@ import {
   type ServerHttp2Session,
   type ServerHttp2Stream,
 } from "node:http2";
-import type { DescMethodUnary } from "@bufbuild/protobuf";
 import type { Interceptor } from "@connectrpc/connect";
 import { type ConnectPath, connectPath } from "./connect-path.ts";
 import { Connections } from "./connections.ts";
 import { type OnInternalError, reported } from "./door.ts";
 import { type FastPath, fastPath } from "./fast-path.ts";
 import { type HealthState, healthService } from "./health.ts";
-import { type HotMethod, hotMethod } from "./hot-method.ts";
+import { type Hot, type HotMethod, hotMethod } from "./hot-method.ts";
 import { pathOf, requestBytesMaxOf, type ServeLimits, serveLimits } from "./limits.ts";
 import { listen, type TlsFiles } from "./listener.ts";
 import { EventLoopDelay, overloaded } from "./overload.ts";
@@ -35,7 +34,7 @@ export interface ServerOptions {
   readonly services: readonly ServedService[];
   readonly pages?: readonly Page[];
   /** Unary methods whose gRPC calls are answered by the fast handler. Default: none. */
-  readonly hot?: readonly DescMethodUnary[];
+  readonly hot?: readonly Hot[];
   /** Default true. False routes everything through Connect. */
   readonly fastPath?: boolean;
   readonly interceptors?: readonly Interceptor[];
@@ -118,10 +117,11 @@ function paths(options: ServerOptions, limits: ServeLimits, admit: () => void): 
 function hotMethods(options: ServerOptions, limits: ServeLimits): HotMethod[] {
   if (options.fastPath === false) return [];
   const specs = options.services.flatMap(({ methods }) => methods);
-  return (options.hot ?? []).map((method) => {
+  return (options.hot ?? []).map((hot) => {
+    const { method } = hot;
     const spec = specs.find((one) => one.method === method);
     if (spec?.kind !== "unary") throw new TypeError(`${pathOf(method)} is not a unary method of a served service`);
-    return hotMethod(spec, requestBytesMaxOf(limits, method), options.interceptors ?? []);
+    return hotMethod(spec, hot, requestBytesMaxOf(limits, method), options.interceptors ?? []);
   });
 }
 

@@ -1,7 +1,8 @@
 /** Collects the one message of a unary gRPC request from its chunks. Texts and codes are those of the Connect path. */
 import { Code, ConnectError } from "@connectrpc/connect";
 
-const PREFIX_BYTES = 5;
+/** Before each message stand a byte of flags and four of length. */
+export const PREFIX_BYTES = 5;
 const COMPRESSED = 1;
 
 export class UnaryFrame {
@@ -72,8 +73,14 @@ function tooLarge(size: number, bytesMax: number): ConnectError {
 /** A message with its prefix, ready to send. */
 export function framed(message: Uint8Array): Buffer {
   const frame = Buffer.allocUnsafe(PREFIX_BYTES + message.byteLength);
-  frame[0] = 0;
-  frame.writeUInt32BE(message.byteLength, 1);
   frame.set(message, PREFIX_BYTES);
-  return frame;
+  return prefixed(frame);
+}
+
+/** Writes the prefix into the free bytes that stand before the message. */
+export function prefixed(frame: Uint8Array): Buffer {
+  const buffer = Buffer.from(frame.buffer, frame.byteOffset, frame.byteLength);
+  buffer[0] = 0;
+  buffer.writeUInt32BE(buffer.byteLength - PREFIX_BYTES, 1);
+  return buffer;
 }

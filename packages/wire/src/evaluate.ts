@@ -55,6 +55,11 @@ export function readRequest(request: EvaluateRequest, world: ReadWorld, path = "
   };
 }
 
+/** In either case. */
+export function isUuid(text: string): boolean {
+  return UUID.test(text);
+}
+
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
 /** What stands around the context. */
@@ -62,7 +67,7 @@ function envelopeViolations({ realm, evaluationId, audience }: EvaluateRequest, 
   const violations: FieldViolation[] = [];
   const fail = (field: string, reason: string) => violations.push({ field: `${path}${field}`, reason });
   if (!isName(realm, 0)) fail("realm", "must be at most 256 bytes without control characters");
-  if (evaluationId !== "" && !UUID.test(evaluationId)) fail("evaluation_id", "must be a UUID");
+  if (evaluationId !== "" && !isUuid(evaluationId)) fail("evaluation_id", "must be a UUID");
   if (audience.length > LIMITS.audienceMax) fail("audience", `must have at most ${LIMITS.audienceMax} items`);
   for (const [i, name] of audience.entries()) {
     if (!isName(name, 1)) fail(`audience[${i}]`, "must be 1 to 256 bytes without control characters");

@@ -9,8 +9,16 @@ import {
   type GateService,
 } from "@kavach/api";
 import type { Conductor } from "@kavach/gate";
-import { InputError } from "@kavach/model";
-import { type ReadWorld, readBatch, readRequest, writeDecision } from "@kavach/wire";
+import { type DecisionRequest, InputError } from "@kavach/model";
+import type { DirectAnswer } from "@kavach/serve";
+import {
+  type ReadWorld,
+  readBatch,
+  readRequest,
+  readRequestBytes,
+  writeDecision,
+  writeDecisionBytes,
+} from "@kavach/wire";
 import { atDoor, doorError } from "./door-error.ts";
 import { unordered } from "./unordered.ts";
 
@@ -41,4 +49,20 @@ export function gateService(gate: Conductor, world: ReadWorld): ServiceImpl<type
     }),
     evaluateStream: (requests) => unordered(requests, answer, STREAM_CONCURRENCY),
   };
+}
+
+/** Evaluate without messages, for requests of the usual form. */
+export function evaluateDirect(gate: Conductor, world: ReadWorld): DirectAnswer {
+  return (bytes, _context, headroom) => {
+    const request = readRequestBytes(bytes, world);
+    return request && answerDirectly(gate, request, headroom);
+  };
+}
+
+async function answerDirectly(gate: Conductor, request: DecisionRequest, headroom: number): Promise<Uint8Array> {
+  try {
+    return writeDecisionBytes(await gate.decideSoon(request), headroom);
+  } catch (error) {
+    throw doorError(error);
+  }
 }

@@ -6,7 +6,7 @@ import { drawUuid } from "@kavach/system";
 import type { PrometheusExporter } from "@opentelemetry/exporter-prometheus";
 import type { Config } from "./config.ts";
 import type { GateRooms } from "./gate.ts";
-import { gateService } from "./gate-service.ts";
+import { evaluateDirect, gateService } from "./gate-service.ts";
 import { invalidationService } from "./invalidation-service.ts";
 import { keyService } from "./key-service.ts";
 import type { Keys } from "./keys.ts";
@@ -46,17 +46,22 @@ export async function serve(
     health: new HealthState(),
     onInternalError,
   });
+  const world = { clock: state.clock, drawUuid };
   const main = await startServer({
     ...config.listen,
     ...(tls !== undefined && { tls }),
     services: [
-      serviceOf(GateService, gateService(rooms.gate, { clock: state.clock, drawUuid })),
+      serviceOf(GateService, gateService(rooms.gate, world)),
       serviceOf(PermitService, permitService(rooms.permits)),
       serviceOf(KeyService, keyService(keys)),
       serviceOf(SessionService, sessionService(rooms.sessions)),
       serviceOf(InvalidationService, invalidationService(state)),
     ],
-    hot: [GateService.method.evaluate, PermitService.method.verifyPermit, PermitService.method.redeemPermit],
+    hot: [
+      { method: GateService.method.evaluate, direct: evaluateDirect(rooms.gate, world) },
+      { method: PermitService.method.verifyPermit },
+      { method: PermitService.method.redeemPermit },
+    ],
     fastPath: config.fast_path,
     // Who waits for every node waits a lease.
     limits: { deadlineMsByPath: { [pathOf(InvalidationService.method.invalidate)]: config.lease_ms + INVALIDATE_MS } },

@@ -3,38 +3,27 @@
  * service can be imported by nobody. Both unsigned servers call this one function.
  */
 import { readFileSync } from "node:fs";
-import { create } from "@bufbuild/protobuf";
-import { timestampFromMs } from "@bufbuild/protobuf/wkt";
-import {
-  type EvaluateRequest,
-  type EvaluateResponse,
-  EvaluateResponseSchema,
-  PermitSchema,
-  RefusalSchema,
-  RefuseCode,
-} from "@kavach/api";
 import { randomBytes, sha256 } from "@kavach/crypto";
 import { compileGateRules, loadPolicySet } from "@kavach/engine";
-import { Conductor, type Decision, EmbeddedView, gateMetrics, Outbox, PolicyBook } from "@kavach/gate";
-import { DEFAULT_REALM, InputError, uuidFromRandom } from "@kavach/model";
+import { Conductor, EmbeddedView, gateMetrics, Outbox, PolicyBook } from "@kavach/gate";
 import { openTelemetry } from "@kavach/service";
 import { MemoryRevocationLog, MemoryStore } from "@kavach/store";
-import { SYSTEM_CLOCK } from "@kavach/system";
-import { contextFromWire, revisionToWire } from "@kavach/wire";
+import { drawUuid, SYSTEM_CLOCK } from "@kavach/system";
+import { readRequestBytes, writeDecisionBytes } from "@kavach/wire";
 
-export type Evaluate = (request: EvaluateRequest) => EvaluateResponse | Promise<EvaluateResponse>;
+export type Evaluate = (request: Uint8Array, headroom: number) => Uint8Array | Promise<Uint8Array>;
 
+/** From the bytes of a request to those of the answer, as gate-node does it. */
 export async function openEvaluate(policyFile: string): Promise<Evaluate> {
-  const conductor = await openConductor(policyFile);
-  return (request) => {
-    const decision = conductor.decideSoon({
-      realm: request.realm === "" ? DEFAULT_REALM : request.realm,
-      evaluationId: request.evaluationId === "" ? uuidFromRandom(randomBytes(16)) : request.evaluationId,
-      context: contextOf(request),
-      audience: request.audience,
-      singleUse: request.singleUse,
-    });
-    return decision instanceof Promise ? decision.then(writeDecision) : writeDecision(decision);
+  const gate = await openConductor(policyFile);
+  const world = { clock: SYSTEM_CLOCK, drawUuid };
+  return (bytes, headroom) => {
+    const request = readRequestBytes(bytes, world);
+    if (request === undefined) throw new Error("the benchmark asks with requests of the usual form");
+    const decision = gate.decideSoon(request);
+    return decision instanceof Promise
+      ? decision.then((decided) => writeDecisionBytes(decided, headroom))
+      : writeDecisionBytes(decision, headroom);
   };
 }
 
@@ -70,31 +59,4 @@ async function openConductor(policyFile: string): Promise<Conductor> {
     observeOnly: false,
     report,
   });
-}
-
-function contextOf({ context }: EvaluateRequest) {
-  if (context === undefined) throw new InputError([{ field: "context", reason: "is required" }]);
-  return contextFromWire(context, "context", SYSTEM_CLOCK.nowMs());
-}
-
-function writeDecision(decision: Decision): EvaluateResponse {
-  return create(EvaluateResponseSchema, {
-    verdict: writeVerdict(decision.verdict),
-    evaluationId: decision.evaluationId,
-    policyDigest: decision.policyDigest,
-    policyName: decision.policyName ?? "",
-    revision: revisionToWire(decision.revision),
-  });
-}
-
-function writeVerdict(verdict: Decision["verdict"]) {
-  if (verdict.kind === "permit") {
-    const { tokenId, issuedAtMs, expiresAtMs } = verdict.permit;
-    const times = { issuedAt: timestampFromMs(issuedAtMs), expiresAt: timestampFromMs(expiresAtMs) };
-    return { case: "permit", value: create(PermitSchema, { tokenId, ...times }) } as const;
-  }
-  // The request of a benchmark revokes nothing; whoever asks for something else learns that it was not permitted.
-  if (verdict.kind === "invalidate") return { case: undefined };
-  const { code, evaluator, reason } = verdict;
-  return { case: "refuse", value: create(RefusalSchema, { code: RefuseCode[code], evaluator, reason }) } as const;
 }

@@ -1,24 +1,17 @@
-/** A grpc-js server doing the same work: the same Evaluate before the same gate, the same generated code. */
-import { fromBinary, toBinary } from "@bufbuild/protobuf";
+/** A grpc-js server doing the same work: the same Evaluate before the same gate, from the same bytes to the same bytes. */
 import { type handleUnaryCall, type MethodDefinition, Server, ServerCredentials } from "@grpc/grpc-js";
-import {
-  type EvaluateRequest,
-  EvaluateRequestSchema,
-  type EvaluateResponse,
-  EvaluateResponseSchema,
-} from "@kavach/api";
 import { EVALUATE_PATH } from "../ask.ts";
 import { openEvaluate } from "./evaluate.ts";
 import { HOST, portArgument, sayListening } from "./listening.ts";
 
-const definition: MethodDefinition<EvaluateRequest, EvaluateResponse> = {
+const definition: MethodDefinition<Uint8Array, Uint8Array> = {
   path: EVALUATE_PATH,
   requestStream: false,
   responseStream: false,
-  requestSerialize: (message) => toBuffer(toBinary(EvaluateRequestSchema, message)),
-  requestDeserialize: (bytes) => fromBinary(EvaluateRequestSchema, bytes),
-  responseSerialize: (message) => toBuffer(toBinary(EvaluateResponseSchema, message)),
-  responseDeserialize: (bytes) => fromBinary(EvaluateResponseSchema, bytes),
+  requestSerialize: toBuffer,
+  requestDeserialize: (bytes) => bytes,
+  responseSerialize: toBuffer,
+  responseDeserialize: (bytes) => bytes,
 };
 
 function toBuffer(bytes: Uint8Array): Buffer {
@@ -27,15 +20,15 @@ function toBuffer(bytes: Uint8Array): Buffer {
 
 const evaluateOnce = await openEvaluate(process.argv[3] ?? "");
 
-const evaluate: handleUnaryCall<EvaluateRequest, EvaluateResponse> = ({ request }, callback) => {
+const evaluate: handleUnaryCall<Uint8Array, Uint8Array> = ({ request }, callback) => {
   answer(request).then(
     (response) => callback(null, response),
     (error: Error) => callback(error),
   );
 };
 
-async function answer(request: EvaluateRequest): Promise<EvaluateResponse> {
-  return await evaluateOnce(request);
+async function answer(request: Uint8Array): Promise<Uint8Array> {
+  return await evaluateOnce(request, 0);
 }
 
 const server = new Server();

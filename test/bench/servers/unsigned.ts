@@ -13,8 +13,10 @@ const health = new HealthState();
 await startServer({
   host: HOST,
   port: portArgument(),
-  services: [serviceOf(GateService, { evaluate, evaluateBatch: notMeasured, evaluateStream: notMeasured })],
-  hot: [GateService.method.evaluate],
+  services: [
+    serviceOf(GateService, { evaluate: notMeasured, evaluateBatch: notMeasured, evaluateStream: notMeasured }),
+  ],
+  hot: [{ method: GateService.method.evaluate, direct: (bytes, _context, headroom) => evaluate(bytes, headroom) }],
   health,
   onInternalError: (error, method) => console.error(method, error),
 });

@@ -3,18 +3,25 @@ import { equalBytes } from "../framing.ts";
 import { sha256 } from "../provider.ts";
 
 const LEAF = Uint8Array.of(0);
-const NODE = Uint8Array.of(1);
 
 export const HASH_BYTES = 32;
+
+/** What is hashed of two hashes: one, and both. Filled and read within one call. */
+const PAIR = new Uint8Array(1 + 2 * HASH_BYTES).fill(1, 0, 1);
+
+/** What precedes a leaf when it is hashed (RFC 9162, section 2.1.1): one byte, zero. */
+export const LEAF_PREFIX_BYTES = 1;
 
 /** RFC 9162, section 2.1.1. */
 export function leafHash(leaf: Uint8Array): Uint8Array {
   return sha256(LEAF, leaf);
 }
 
-/** RFC 9162, section 2.1.1. */
+/** RFC 9162, section 2.1.1, of two hashes. */
 export function nodeHash(left: Uint8Array, right: Uint8Array): Uint8Array {
-  return sha256(NODE, left, right);
+  PAIR.set(left, 1);
+  PAIR.set(right, 1 + HASH_BYTES);
+  return sha256(PAIR);
 }
 
 export interface Tree {
@@ -28,8 +35,13 @@ export interface Tree {
  * right neighbour rises as it is, which is the same tree as splitting at the largest power of two.
  */
 export function treeOf(leaves: readonly Uint8Array[]): Tree {
+  return treeOfHashes(leaves.map(leafHash));
+}
+
+/** The same, of leaves that are hashed already. */
+export function treeOfHashes(leaves: readonly Uint8Array[]): Tree {
   const paths: Uint8Array[][] = leaves.map(() => []);
-  let level = leaves.map(leafHash);
+  let level = leaves;
   for (let height = 0; level.length > 1; height++) {
     for (let leaf = 0; leaf < leaves.length; leaf++) {
       const sibling = level[(leaf >> height) ^ 1];

@@ -5,9 +5,10 @@ import { CryptoError } from "../errors.ts";
 import { type KavachKeyPair, signingKeysOf } from "../keys/key-pair.ts";
 import type { KeyRing } from "../keys/key-ring.ts";
 import { expiresAtMsOf, keyIdOf } from "../keys/public-key-bundle.ts";
+import { sha256 } from "../provider.ts";
 import { signWithSuite } from "../suite-signature.ts";
 import { encodeClaims, type PermitClaimsInit } from "./claims.ts";
-import { treeOf } from "./merkle.ts";
+import { LEAF_PREFIX_BYTES, treeOfHashes } from "./merkle.ts";
 import { encodeHead, encodeToken, headBody } from "./token.ts";
 
 export interface PermitSignerOptions {
@@ -30,6 +31,7 @@ export interface PermitSignerOptions {
 /** The key that one permit is signed with. */
 interface SealingKey {
   readonly keyPair: KavachKeyPair;
+  readonly suite: Suite;
   readonly keyId: string;
   /** Kept, because every permit asks. */
   readonly expiresAtMs: number;
@@ -37,6 +39,8 @@ interface SealingKey {
 
 interface Waiting {
   readonly claims: Uint8Array;
+  /** Of the claims as a leaf of the tree. */
+  readonly hash: Uint8Array;
   readonly key: SealingKey;
   readonly resolve: (token: Uint8Array<ArrayBuffer>) => void;
   readonly reject: (error: unknown) => void;
@@ -105,12 +109,13 @@ export class PermitSigner {
     if (this.#closed) throw new CryptoError("SIGNER_CLOSED", "the signer is closed");
     const key = this.#currentKey();
     this.#expectLiveKey(key);
-    const claims = encodeClaims(init, this.suite, key.keyId);
+    const leaf = encodeClaims(init, key, LEAF_PREFIX_BYTES);
+    leaf.fill(0, 0, LEAF_PREFIX_BYTES);
     if (init.expiresAtMs > key.expiresAtMs) {
       throw new CryptoError("KEY_EXPIRES_FIRST", "the permit would outlive its key");
     }
     return await new Promise((resolve, reject) => {
-      this.#queue.push({ claims, key, resolve, reject });
+      this.#queue.push({ claims: leaf.subarray(LEAF_PREFIX_BYTES), hash: sha256(leaf), key, resolve, reject });
       this.#askForStart();
     });
   }
@@ -177,7 +182,7 @@ export class PermitSigner {
       const { key } = batch[0] as Waiting;
       // The key may have expired while the batch waited.
       this.#expectLiveKey(key);
-      const { root, paths } = treeOf(batch.map(({ claims }) => claims));
+      const { root, paths } = treeOfHashes(batch.map(({ hash }) => hash));
       const head = { suite: this.suite, keyId: key.keyId, size: batch.length, root };
       const signature = await signWithSuite(this.suite, DOMAINS.permit, key.keyPair, headBody(head));
       const headBytes = encodeHead(head, signature);
@@ -201,6 +206,7 @@ export class PermitSigner {
 
 const sealingKeyOf = (keyPair: KavachKeyPair, suite: Suite): SealingKey => ({
   keyPair,
+  suite,
   keyId: keyIdOf(keyPair.publicKeys(), suite),
   expiresAtMs: expiresAtMsOf(keyPair.publicKeys()),
 });
