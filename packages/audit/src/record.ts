@@ -29,7 +29,10 @@ export interface AuditRecord {
   readonly policyDigest: string;
   /** What the node had applied of the revocation log. */
   readonly revision: Revision;
-  /** Who called the gate, as its transport proved it; absent or empty: nobody was proved. */
+  /**
+   * Who called the gate, as it was proved outside the request. Of a service: `certificate:` and the names of a verified certificate, or
+   * `unauthenticated:` and an address; of an embedded gate: what its application says. Absent or empty: nobody is known.
+   */
   readonly caller?: string;
   /** What the verdict rests on besides the request, such as counts and session times, by name. Absent: nothing. */
   readonly facts?: Readonly<Record<string, string | number | boolean>>;

@@ -20,14 +20,17 @@ export class Conductor {
     this.#parts = parts;
   }
 
-  /** Decides. A refusal is a value; rejects only with InputError or GateError, for calls that cannot be decided. */
-  async evaluate(request: DecisionRequest): Promise<Decision> {
-    return await this.decideSoon(request);
+  /**
+   * Decides. A refusal is a value; rejects only with InputError or GateError, for calls that cannot be decided. `caller` is who asks, as
+   * whoever took the call has proved it, and never what the request says; it is recorded and decides nothing. Empty: nobody is known.
+   */
+  async evaluate(request: DecisionRequest, caller = ""): Promise<Decision> {
+    return await this.decideSoon(request, caller);
   }
 
   /** The same, answered at once where nothing has to be waited for; throws what `evaluate` rejects with. */
-  decideSoon(request: DecisionRequest): Soon<Decision> {
-    return after(this.#run(request), ({ decision }) => decision);
+  decideSoon(request: DecisionRequest, caller = ""): Soon<Decision> {
+    return after(this.#run(request, caller), ({ decision }) => decision);
   }
 
   /** Why it would decide as it would. Charges nothing, mints nothing, records nothing. */
@@ -36,24 +39,24 @@ export class Conductor {
   }
 
   /** Decides independently of each other; answers in order. Each permit is looked at once more when the last answer is there. */
-  async evaluateAll(requests: readonly DecisionRequest[]): Promise<Decision[]> {
-    const results = await Promise.all(requests.map(async (request) => await this.#run(request)));
+  async evaluateAll(requests: readonly DecisionRequest[], caller = ""): Promise<Decision[]> {
+    const results = await Promise.all(requests.map(async (request) => await this.#run(request, caller)));
     return results.map(({ frame, decision }) => withdrawIfRevoked(this.#parts, frame, decision));
   }
 
-  #run(request: DecisionRequest): Soon<Ran> {
+  #run(request: DecisionRequest, caller: string): Soon<Ran> {
     const { revocations, clock } = this.#parts;
     const startedMs = clock.monotonicMs();
-    if (request.atLeast === undefined) return this.#decideNow(request, startedMs);
+    if (request.atLeast === undefined) return this.#decideNow(request, caller, startedMs);
     return revocations.reach(request.atLeast).then((reached) => {
-      if (reached) return this.#decideNow(request, startedMs);
+      if (reached) return this.#decideNow(request, caller, startedMs);
       throw new GateError("REVISION_NOT_REACHED", "at_least lies beyond the head of the revocation log");
     });
   }
 
-  #decideNow(request: DecisionRequest, startedMs: number): Soon<Ran> {
+  #decideNow(request: DecisionRequest, caller: string, startedMs: number): Soon<Ran> {
     const parts = this.#parts;
-    const frame = openFrame(parts, request);
+    const frame = openFrame(parts, request, caller);
     const decided = after(this.#judge(frame), (finding) => step("settle", () => settle(parts, frame, finding)));
     return after(decided, (decision) => {
       parts.metrics.verdict(decision, parts.clock.monotonicMs() - startedMs);

@@ -9,6 +9,8 @@ import { requestDigest } from "./request-digest.ts";
 
 export interface Frame {
   readonly request: DecisionRequest;
+  /** Who asks, as it was proved outside the request; empty: nobody is known. */
+  readonly caller: string;
   readonly context: ActionContext;
   readonly set: PolicySet;
   readonly rules: GateRules;
@@ -30,7 +32,7 @@ export interface Frame {
   times: ChargeMemory;
 }
 
-export function openFrame(parts: GateParts, request: DecisionRequest): Frame {
+export function openFrame(parts: GateParts, request: DecisionRequest, caller = ""): Frame {
   const { set, rules } = parts.policies.of(request.realm);
   const nowMs = parts.clock.nowMs();
   const issuedAtMs = Math.floor(nowMs);
@@ -39,6 +41,7 @@ export function openFrame(parts: GateParts, request: DecisionRequest): Frame {
   let token: Uint8Array | undefined;
   return {
     request,
+    caller,
     context: request.context,
     set,
     rules,

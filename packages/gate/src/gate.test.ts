@@ -305,6 +305,18 @@ describe("options", () => {
     await gate.evaluate(MOVED);
     expect(sink.records.map(({ found }) => found.kind)).toEqual(["permit", "refuse", "invalidate"]);
   });
+
+  it("audit: the caller that the application names is recorded, and no other", async () => {
+    const sink = new MemoryAuditSink();
+    const gate = Gate.fromObject(POLICIES, { audit: { sink, mode: "required" } });
+    await gate.evaluate(refund(), { caller: "billing-job" });
+    await gate.check(refund());
+    expect(sink.records.map(({ caller }) => caller)).toEqual(["billing-job", ""]);
+    for (const caller of ["", "a\u0007", "a".repeat(257), 7 as never]) {
+      await expect(gate.evaluate(refund(), { caller })).rejects.toMatchObject({ violations: [{ field: "caller" }] });
+    }
+    expect(sink.records).toHaveLength(2);
+  });
 });
 
 function v1Signer(): PqTokenSigner {

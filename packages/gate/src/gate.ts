@@ -37,6 +37,8 @@ export interface GateEvaluateOptions {
   readonly audience?: readonly string[];
   /** Asks for a permit that can be redeemed once. */
   readonly singleUse?: boolean;
+  /** Who asks, as the application has proved it: 1 to 256 bytes. It goes into the audit log and decides nothing. */
+  readonly caller?: string;
 }
 
 export interface ReloadOptions {
@@ -147,7 +149,7 @@ export class Gate {
   async evaluate(context: ContextInput, options: GateEvaluateOptions = NO_OPTIONS): Promise<Verdict> {
     if (this.#opening !== undefined) await this.#opening;
     const request = this.#request(context, options);
-    const decided = this.#conductor.decideSoon(request);
+    const decided = this.#conductor.decideSoon(request, options.caller);
     return verdictOf(decided instanceof Promise ? await decided : decided, request.context.action.name);
   }
 
@@ -211,9 +213,10 @@ const NO_OPTIONS: GateEvaluateOptions = Object.freeze({});
 const NO_AUDIENCE: readonly string[] = Object.freeze([]);
 
 function checkEvaluateOptions(options: GateEvaluateOptions): void {
-  const violations = unknownKeys(options, ["audience", "singleUse"]);
+  const violations = unknownKeys(options, ["audience", "singleUse", "caller"]);
   const fail = (field: string, reason: string) => violations.push({ field, reason });
-  const { audience = [], singleUse = false } = options;
+  const { audience = [], singleUse = false, caller } = options;
+  if (caller !== undefined && !isName(caller)) fail("caller", "must be 1 to 256 bytes without control characters");
   if (typeof singleUse !== "boolean") fail("singleUse", "must be a boolean");
   if (!Array.isArray(audience) || audience.length > LIMITS.audienceMax) {
     fail("audience", `must be a list of at most ${LIMITS.audienceMax} names`);

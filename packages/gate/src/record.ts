@@ -29,6 +29,7 @@ async function write(sink: AuditSink, parts: GateParts, frame: Frame, decision: 
       policyName: decision.policyName ?? "",
       policyDigest: decision.policyDigest,
       revision: decision.revision,
+      caller: frame.caller,
       facts: factsOf(frame),
       atMs: frame.nowMs,
     });

@@ -33,8 +33,10 @@ export function peerOfSocket(socket: Socket | TLSSocket): Peer {
 }
 
 function certificateOf(socket: Socket | TLSSocket): PeerCertificate | undefined {
-  if (!("getPeerCertificate" in socket) || !socket.authorized) return undefined;
-  const certificate = socket.getPeerCertificate();
+  // What an HTTP/2 session gives for its socket has the socket's members, but denies that it has them.
+  const { authorized, getPeerCertificate } = socket as Partial<TLSSocket>;
+  if (authorized !== true || getPeerCertificate === undefined) return undefined;
+  const certificate = getPeerCertificate.call(socket);
   // Without a certificate Node answers with an empty object.
   return Object.keys(certificate).length === 0 ? undefined : certificate;
 }

@@ -2,6 +2,7 @@
 import { execFileSync } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { connect as connectHttp2 } from "node:http2";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type ConnectionOptions, connect, type TLSSocket } from "node:tls";
@@ -76,6 +77,17 @@ test("a caller without a certificate of the authority is not served, one with it
   expect(await ask(await dial(server, { ca: first.cert, key: second.key, cert: second.cert }))).toContain(
     '"policyName":"second"',
   );
+});
+
+test("a caller over HTTP/2 is known by name as well", async () => {
+  const server = await testServer({ evaluate }, {}, { tls: { ...first, clientCa: second.cert } });
+  const trust = { ca: first.cert, key: second.key, cert: second.cert, servername: "localhost" };
+  const session = connectHttp2(`https://127.0.0.1:${server.port}`, trust);
+  onTestFinished(() => session.destroy());
+  const stream = session.request({ ":method": "POST", ":path": EVALUATE, "content-type": "application/json" });
+  stream.end("{}");
+  const [answer] = (await once(stream, "data")) as [Buffer];
+  expect(answer.toString()).toContain('"policyName":"second"');
 });
 
 test("new certificates count for new connections; unusable ones change nothing", async () => {

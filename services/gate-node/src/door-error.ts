@@ -1,5 +1,5 @@
 /** Turns this service's errors into what callers may see. The one place where codes are chosen. */
-import { Code, ConnectError } from "@connectrpc/connect";
+import { Code, ConnectError, type HandlerContext } from "@connectrpc/connect";
 import { GateError } from "@kavach/gate";
 import { InputError } from "@kavach/model";
 import { publicError } from "@kavach/serve";
@@ -24,10 +24,12 @@ export function doorError(error: unknown): ConnectError {
 }
 
 /** A handler whose errors leave as what callers may see. */
-export function atDoor<I, O>(handle: (request: I) => Promise<O>): (request: I) => Promise<O> {
-  return async (request) => {
+export function atDoor<I, O>(
+  handle: (request: I, context: HandlerContext) => Promise<O>,
+): (request: I, context: HandlerContext) => Promise<O> {
+  return async (request, context) => {
     try {
-      return await handle(request);
+      return await handle(request, context);
     } catch (error) {
       throw doorError(error);
     }

@@ -1,6 +1,6 @@
 /** GateService: validate, read, decide, write. No business of its own. */
 import { create } from "@bufbuild/protobuf";
-import type { ServiceImpl } from "@connectrpc/connect";
+import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import {
   EvaluateBatchResponseSchema,
   type EvaluateStreamRequest,
@@ -19,6 +19,7 @@ import {
   writeDecision,
   writeDecisionBytes,
 } from "@kavach/wire";
+import { callerOf } from "./caller.ts";
 import { atDoor, doorError } from "./door-error.ts";
 import { unordered } from "./unordered.ts";
 
@@ -26,10 +27,10 @@ import { unordered } from "./unordered.ts";
 const STREAM_CONCURRENCY = 256;
 
 export function gateService(gate: Conductor, world: ReadWorld): ServiceImpl<typeof GateService> {
-  async function answer(item: EvaluateStreamRequest): Promise<EvaluateStreamResponse> {
+  async function answer(item: EvaluateStreamRequest, caller: string): Promise<EvaluateStreamResponse> {
     try {
       if (item.request === undefined) throw new InputError([{ field: "request", reason: "value is required" }]);
-      const decision = await gate.evaluate(readRequest(item.request, world));
+      const decision = await gate.evaluate(readRequest(item.request, world), caller);
       return create(EvaluateStreamResponseSchema, {
         id: item.id,
         result: { case: "response", value: writeDecision(decision) },
@@ -40,28 +41,36 @@ export function gateService(gate: Conductor, world: ReadWorld): ServiceImpl<type
     }
   }
   return {
-    evaluate: atDoor(async (request) => {
-      return writeDecision(await gate.evaluate(readRequest(request, world)));
+    evaluate: atDoor(async (request, context) => {
+      return writeDecision(await gate.evaluate(readRequest(request, world), callerOf(context)));
     }),
-    evaluateBatch: atDoor(async (request) => {
-      const decisions = await gate.evaluateAll(readBatch(request.items, world));
+    evaluateBatch: atDoor(async (request, context) => {
+      const decisions = await gate.evaluateAll(readBatch(request.items, world), callerOf(context));
       return create(EvaluateBatchResponseSchema, { items: decisions.map(writeDecision) });
     }),
-    evaluateStream: (requests) => unordered(requests, answer, STREAM_CONCURRENCY),
+    evaluateStream(requests, context) {
+      const caller = callerOf(context);
+      return unordered(requests, (item) => answer(item, caller), STREAM_CONCURRENCY);
+    },
   };
 }
 
 /** Evaluate without messages, for requests of the usual form. */
 export function evaluateDirect(gate: Conductor, world: ReadWorld): DirectAnswer {
-  return (bytes, _context, headroom) => {
+  return (bytes, context, headroom) => {
     const request = readRequestBytes(bytes, world);
-    return request && answerDirectly(gate, request, headroom);
+    return request && answerDirectly(gate, request, context, headroom);
   };
 }
 
-async function answerDirectly(gate: Conductor, request: DecisionRequest, headroom: number): Promise<Uint8Array> {
+async function answerDirectly(
+  gate: Conductor,
+  request: DecisionRequest,
+  context: HandlerContext,
+  headroom: number,
+): Promise<Uint8Array> {
   try {
-    return writeDecisionBytes(await gate.decideSoon(request), headroom);
+    return writeDecisionBytes(await gate.decideSoon(request, callerOf(context)), headroom);
   } catch (error) {
     throw doorError(error);
   }
