@@ -120,7 +120,7 @@ describe("artefacts of the past", () => {
       origin: "kavach/node-1/3fdc4bf1-6192-483f-a0ae-1c2fca31d71e",
       proven: 12,
       unproven: 0,
-      checkpoints: 3,
+      checkpoints: 2,
       provenAtMs: MADE_MS,
     });
     await expect(verifyLog({ ...options, trusted: changed(trusted) })).rejects.toThrow(AuditLogError);

@@ -1,8 +1,10 @@
 /** Audit logs from the command line: whole ones, altered ones, and ones that are gone. */
+import { execFile } from "node:child_process";
 import { cp, mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { AuditLog, MemoryOriginRegistry } from "@kavach/audit";
+import { promisify } from "node:util";
+import { AuditLog, type AuditRecord, MemoryOriginRegistry } from "@kavach/audit";
 import { bundleToBytes, KavachKeyPair } from "@kavach/crypto";
 import { RedisOriginRegistry } from "@kavach/store-redis";
 import { startRedis } from "@kavach/testkit";
@@ -10,6 +12,13 @@ import { afterAll, beforeAll, expect, it } from "vitest";
 import { auditCommand } from "./audit.ts";
 
 const keyPair = KavachKeyPair.generate();
+const RECORD: AuditRecord = {
+  ...{ evaluationId: "0194f2c0-0000-7000-8000-000000000001", realm: "default", principalId: "agent" },
+  ...{ action: "issue_refund", resource: "", sessionId: "", paramsDigest: "00".repeat(32), policyName: "" },
+  ...{ returned: "permit", policyDigest: "11".repeat(32), atMs: 1_800_000_000_000 },
+  found: { kind: "permit" },
+  revision: { generation: 1, number: 0 },
+};
 let folder: string;
 let dir: string;
 let checkpoint: string;
@@ -21,12 +30,7 @@ beforeAll(async () => {
   const log = await AuditLog.open({ folder: dir, keyPair, registry, name: "kavach/node-1" });
   origin = log.origin;
   for (let n = 0; n < 5; n++) {
-    await log.append({
-      ...{ evaluationId: "0194f2c0-0000-7000-8000-000000000001", realm: "default", principalId: `agent-${n}` },
-      ...{ action: "issue_refund", resource: "", sessionId: "", paramsDigest: "00".repeat(32), policyName: "" },
-      ...{ found: { kind: "permit" }, returned: "permit", policyDigest: "11".repeat(32), atMs: 1_800_000_000_000 },
-      revision: { generation: 1, number: 0 },
-    });
+    await log.append({ ...RECORD, principalId: `agent-${n}` });
   }
   await log.close();
   await writeFile(join(folder, "audit.pub"), bundleToBytes(keyPair.publicKeys()));
@@ -75,6 +79,62 @@ it("misses a log that a checkpoint names and no folder holds", async () => {
   await expect(verify(gone)).rejects.toThrow("no audit log in");
 });
 
+it("holds every copy of a log to the newest checkpoint, listed or not, and a log to its folder's name", async () => {
+  const [copy, name] = [join(folder, "copy"), origin.split("/").at(-1) as string];
+  await cp(dir, copy, { recursive: true });
+  expect(await verify(dir, copy)).toMatch(/^ok .*: 5 entries proven by 1 checkpoints/);
+  // The same log, continued in two ways by two nodes that hold one key: each way is whole by itself.
+  for (const [parent, entries] of [
+    [dir, 1],
+    [copy, 2],
+  ] as const) {
+    const log = await AuditLog.open({ folder: parent, keyPair, name: "kavach/node-1" });
+    expect(log.origin).toBe(origin);
+    for (let n = 0; n < entries; n++) await log.append({ ...RECORD, principalId: `${parent}-${n}` });
+    await log.close();
+    expect(await verify(parent)).toContain("ok ");
+  }
+  await expect(verify(dir, copy)).rejects.toThrow("1 of 1 logs did not verify");
+  expect(lines).toEqual([expect.stringMatching(/^FAILED .*: FORKED: /)]);
+  await expect(verify(dir, copy, "--checkpoint", checkpoint)).rejects.toThrow("1 of 1 logs did not verify");
+  await rename(join(copy, name), join(copy, "renamed"));
+  await expect(verify(copy)).rejects.toThrow("1 of 1 logs did not verify");
+  expect(lines[0]).toContain("ORIGIN_MISMATCH");
+  await rm(copy, { recursive: true });
+});
+
+it("misses the files of a log of which the checkpoint is left", async () => {
+  const emptied = join(folder, "emptied");
+  await cp(dir, emptied, { recursive: true });
+  await rm(join(emptied, origin.split("/").at(-1) as string, "entries-0000000000000000.jsonl"));
+  await expect(verify(emptied)).rejects.toThrow("1 of 1 logs did not verify");
+  expect(lines[0]).toContain("LOG_MISSING");
+});
+
+it("speaks JSON, says what happened by its exit status, and shows progress beside the results", async () => {
+  const run = async (...args: string[]) => {
+    const child = promisify(execFile)(process.execPath, [join(import.meta.dirname, "main.ts"), "audit", ...args]);
+    const { stdout, stderr } = await child.catch((error: { stdout: string; stderr: string }) => error);
+    return { status: child.child.exitCode, stdout, stderr };
+  };
+  const key = ["--key", join(folder, "audit.pub")];
+  const whole = await run("verify", ...key, "--dir", dir, "--json");
+  expect(whole).toMatchObject({ status: 0, stderr: expect.stringMatching(/: 100 % of 1 MiB, \d entries\n$/) });
+  expect(JSON.parse(whole.stdout)).toMatchObject({ origin, ok: true, unproven: 0 });
+  const altered = await run("verify", ...key, "--dir", join(folder, "altered"), "--json");
+  expect(altered).toMatchObject({ status: 1, stderr: expect.stringContaining("1 of 1 logs did not verify") });
+  expect(JSON.parse(altered.stdout)).toMatchObject({ origin, ok: false, code: "ALTERED", index: 0 });
+  for (const args of [
+    ["verify", ...key, "--dir", join(folder, "none")],
+    ["verify", "--dir", dir],
+    ["verify", ...key, "--dir", dir, "--sweet"],
+  ]) {
+    expect(await run(...args), args.join(" ")).toMatchObject({ status: 2, stdout: "" });
+  }
+  const help = await run("verify", "--help");
+  expect(help).toMatchObject({ status: 0, stdout: expect.stringContaining("Exit status:") });
+});
+
 it("takes the list of logs that a cluster keeps on Redis", async () => {
   const server = await startRedis();
   try {
@@ -83,7 +143,7 @@ it("takes the list of logs that a cluster keeps on Redis", async () => {
     const log = await AuditLog.open({ folder: listed, keyPair, registry });
     await log.close();
     await registry.close();
-    expect(await verify(listed, "--store", server.url)).toMatch(/^ok .*: 0 entries proven by 2 checkpoints.*$/);
+    expect(await verify(listed, "--store", server.url)).toMatch(/^ok .*: 0 entries proven by 1 checkpoints.*$/);
     await rename(join(listed, log.origin.split("/").at(-1) as string), join(folder, "aside-2"));
     await expect(verify(listed, "--store", server.url)).rejects.toThrow("1 of 1 logs did not verify");
     expect(lines[0]).toContain("LOG_MISSING");

@@ -1,15 +1,15 @@
 /** `kavach audit`: verifies the logs that gate-nodes keep, from their files, by checkpoints that the cluster's audit keys signed. */
 import { readFile } from "node:fs/promises";
-import { basename } from "node:path";
+import { basename, dirname, join } from "node:path";
 import {
   AuditLogError,
+  type OriginResult,
   originFolder,
   originFoldersIn,
   type Progress,
   type PublishedCheckpoint,
   readCheckpoint,
   type TrustedKeys,
-  type VerifiedLog,
   verifyLog,
   verifyOrigins,
 } from "@kavach/audit";
@@ -29,9 +29,25 @@ interface VerifyOptions {
   readonly checkpoint?: readonly string[];
   readonly store?: string;
   readonly suite: Suite;
+  readonly json?: boolean;
 }
 
 const MIB = 1024 * 1024;
+
+const HELP = `
+Exit status:
+  0  every log verified
+  1  a log did not verify
+  2  the logs could not be verified: a file or the store cannot be read, or an option is missing
+
+With --json, a line for each log: {"origin","ok":true,"proven","unproven","checkpoints","provenAtMs"}
+or {"origin","ok":false,"code","index","message"}. Progress goes to the standard error output.`;
+
+/** A log did not verify. Every other error means that nobody knows. */
+class LogsFailed extends Error {
+  readonly code = "LOGS_FAILED";
+  readonly exitCode = 1;
+}
 
 export function auditCommand(world: AuditWorld): Command {
   const audit = new Command("audit").description("verify the audit logs of a cluster");
@@ -46,61 +62,90 @@ export function auditCommand(world: AuditWorld): Command {
     )
     .option("--store <url>", "redis://… of the cluster, whose list of logs is taken as checkpoints from elsewhere")
     .addOption(new Option("--suite <suite>", "signatures to demand").choices(SUITES).default("ml-dsa-65+ed25519"))
-    .action(async (options: VerifyOptions) => verify(world, options));
+    .option("--json", "results as lines of JSON")
+    .addHelpText("after", HELP)
+    .exitOverride((error) => {
+      throw withExitCode(error, error.exitCode === 0 ? 0 : 2);
+    })
+    .action(async (options: VerifyOptions) => {
+      try {
+        await verify(world, options);
+      } catch (error) {
+        throw error instanceof LogsFailed ? error : withExitCode(error, 2);
+      } finally {
+        world.progress("");
+      }
+    });
   return audit;
 }
+
+const withExitCode = (error: unknown, exitCode: number) =>
+  Object.assign(error instanceof Error ? error : new Error(String(error)), { exitCode });
 
 async function verify(world: AuditWorld, options: VerifyOptions): Promise<void> {
   const trust: TrustedKeys = { bundles: await Promise.all(options.key.map(readKey)), suite: options.suite };
   const files = await Promise.all((options.checkpoint ?? []).map(readPublished));
-  const published = [...files, ...(options.store === undefined ? [] : await listOf(options.store))];
+  const listed = [...files, ...(options.store === undefined ? [] : await listOf(options.store))];
+  const named = new Set(listed.flatMap(({ origin }) => options.dir.map((dir) => originFolder(dir, origin))));
+  const folders = (await Promise.all(options.dir.map(originFoldersIn))).flat();
+  const unlisted = folders.filter((folder) => !named.has(folder));
+  const own = (await Promise.all(folders.map(ownCheckpoint))).flat();
   const onProgress = (at: Progress) => world.progress(progressText(at));
-  const results = await verifyOrigins({ ...trust, folders: options.dir, published: newest(published), onProgress });
-  let failures = 0;
-  for (const result of results) {
-    world.progress("");
-    if (result.kind === "verified") world.print(verifiedText(result.log));
-    else {
-      failures++;
-      world.print(failedText(result.origin, result.error));
-    }
-  }
-  const listed = new Set(published.flatMap(({ origin }) => options.dir.map((dir) => originFolder(dir, origin))));
-  const folders = (await Promise.all(options.dir.map(originFoldersIn))).flat().filter((folder) => !listed.has(folder));
-  for (const folder of folders) failures += await verifyUnlisted(world, folder, { ...trust, onProgress });
-  if (results.length + folders.length === 0) throw new ConfigError(`no audit log in ${options.dir.join(", ")}`);
-  if (failures > 0) throw new ConfigError(`${failures} of ${results.length + folders.length} logs did not verify`);
-  if (folders.length > 0) {
+  const results = [
+    ...(await verifyOrigins({ ...trust, folders: options.dir, published: [...listed, ...own], onProgress })),
+    ...(await verifyRest(unlisted, new Set(own.map(({ folder }) => folder)), { ...trust, onProgress })),
+  ];
+  if (results.length === 0) throw new ConfigError(`no audit log in ${options.dir.join(", ")}`);
+  world.progress("");
+  for (const result of results) world.print(options.json === true ? jsonOf(result) : textOf(result));
+  const failures = results.filter(({ kind }) => kind === "failed").length;
+  if (failures > 0) throw new LogsFailed(`${failures} of ${results.length} logs did not verify`);
+  if (unlisted.length > 0 && options.json !== true) {
     world.print(
       "Held to checkpoints of the same disk alone: a log that was set back or removed as a whole is not noticed.",
     );
   }
 }
 
-/** The number of failures. */
-async function verifyUnlisted(
-  world: AuditWorld,
-  folder: string,
-  options: TrustedKeys & { readonly onProgress: (at: Progress) => void },
-): Promise<number> {
+interface OwnCheckpoint extends PublishedCheckpoint {
+  readonly folder: string;
+}
+
+/**
+ * The newest checkpoint of a log as it lies beside it: copies of the log in other folders are held to it as well.
+ * None where it cannot be read, or is of a log that belongs into another folder.
+ */
+async function ownCheckpoint(folder: string): Promise<OwnCheckpoint[]> {
   try {
-    const log = await verifyLog({ ...options, folder });
-    world.progress("");
-    world.print(verifiedText(log));
-    return 0;
+    const note = await readFile(join(folder, "checkpoint"));
+    const { origin, size } = readCheckpoint(note);
+    return originFolder(dirname(folder), origin) === folder ? [{ origin, size, note, folder }] : [];
   } catch (error) {
-    if (!(error instanceof AuditLogError)) throw error;
-    world.progress("");
-    world.print(failedText(basename(folder), error));
-    return 1;
+    if (error instanceof AuditLogError || (error as NodeJS.ErrnoException).code === "ENOENT") return [];
+    throw error;
   }
 }
 
-/** Of several checkpoints of one log, the one over most entries says the most. */
-function newest(published: readonly PublishedCheckpoint[]): PublishedCheckpoint[] {
-  const byOrigin = new Map<string, PublishedCheckpoint>();
-  for (const one of published.toSorted((a, b) => a.size - b.size)) byOrigin.set(one.origin, one);
-  return [...byOrigin.values()];
+/** Logs whose newest checkpoint is no help, each by itself. */
+async function verifyRest(
+  folders: readonly string[],
+  done: ReadonlySet<string>,
+  options: TrustedKeys & { readonly onProgress: (at: Progress) => void },
+): Promise<OriginResult[]> {
+  const results: OriginResult[] = [];
+  for (const folder of folders.filter((one) => !done.has(one))) {
+    try {
+      const log = await verifyLog({ ...options, folder });
+      if (originFolder(dirname(folder), log.origin) !== folder) {
+        throw new AuditLogError("ORIGIN_MISMATCH", `the folder holds the log '${log.origin}'`);
+      }
+      results.push({ kind: "verified", log });
+    } catch (error) {
+      if (!(error instanceof AuditLogError)) throw error;
+      results.push({ kind: "failed", origin: basename(folder), error });
+    }
+  }
+  return results;
 }
 
 /** Loaded only where it is used: whoever verifies files needs no client of Redis. */
@@ -133,13 +178,22 @@ async function readPublished(file: string): Promise<PublishedCheckpoint> {
   }
 }
 
-function verifiedText({ origin, proven, unproven, checkpoints, provenAtMs }: VerifiedLog): string {
+function textOf(result: OriginResult): string {
+  if (result.kind === "failed") {
+    const { origin, error } = result;
+    return `FAILED  ${origin}: ${error.code}: ${error.message}`;
+  }
+  const { origin, proven, unproven, checkpoints, provenAtMs } = result.log;
   const time = new Date(provenAtMs).toISOString();
   const rest = unproven === 0 ? "" : `, ${unproven} behind it unproven`;
   return `ok      ${origin}: ${proven} entries proven by ${checkpoints} checkpoints, the newest of ${time}${rest}`;
 }
 
-const failedText = (origin: string, { code, message }: AuditLogError) => `FAILED  ${origin}: ${code}: ${message}`;
+function jsonOf(result: OriginResult): string {
+  if (result.kind === "verified") return JSON.stringify({ ok: true, ...result.log });
+  const { code, index = null, message } = result.error;
+  return JSON.stringify({ ok: false, origin: result.origin, code, index, message });
+}
 
 function progressText({ origin, entries, bytes, bytesTotal }: Progress): string {
   const percent = bytesTotal === 0 ? 100 : Math.floor((100 * bytes) / bytesTotal);

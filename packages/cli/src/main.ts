@@ -1,13 +1,16 @@
 #!/usr/bin/env node
 /** `kavach`: the command of those who run a cluster. Each group of commands is a file; this one says what they have in common. */
 import { SYSTEM_CLOCK } from "@kavach/system";
-import { Command } from "commander";
+import { Command, CommanderError } from "commander";
 import { auditCommand } from "./audit.ts";
 import { keysCommand } from "./keys.ts";
 
 const print = (line: string) => console.log(line);
-// Over itself, and only where somebody looks.
-const progress = (line: string) => void (process.stderr.isTTY && process.stderr.write(`\r\u001b[K${line}`));
+// Over itself where somebody looks; line by line where it is kept.
+const progress = (line: string) => {
+  if (process.stderr.isTTY) process.stderr.write(`\r\u001b[K${line}`);
+  else if (line !== "") process.stderr.write(`${line}\n`);
+};
 
 const program = new Command("kavach")
   .description("Kavach: keys and audit logs of a cluster")
@@ -16,10 +19,12 @@ const program = new Command("kavach")
   .addCommand(auditCommand({ print, progress }));
 
 program.parseAsync().catch((error: unknown) => {
+  process.exitCode = (error as { readonly exitCode?: number }).exitCode ?? 1;
+  // The parser of options has said it already.
+  if (error instanceof CommanderError) return;
   // An error with a code is for the person at the keyboard; any other is a fault of the program.
   const expected = error instanceof Error && "code" in error;
   process.stderr.write(
     `kavach: ${error instanceof Error ? (expected ? error.message : error.stack) : String(error)}\n`,
   );
-  process.exitCode = 1;
 });

@@ -27,15 +27,17 @@ export async function segmentsIn(folder: string): Promise<number[]> {
     .sort((a, b) => a - b);
 }
 
-/** Folders of origins in a replica's folder, by name, whichever is written now. */
+/** Folders of origins in a replica's folder, by name, whichever is written now: also one of which nothing but a checkpoint is left. */
 export async function originFoldersIn(folder: string): Promise<string[]> {
   const entries = await readdir(folder, { withFileTypes: true });
   const folders = entries
     .filter((entry) => entry.isDirectory() && !entry.name.endsWith(DRAFT))
     .map(({ name }) => join(folder, name));
-  const withSegments = await Promise.all(folders.map(async (one) => ((await segmentsIn(one)).length > 0 ? [one] : [])));
-  return withSegments.flat().sort();
+  const origins = await Promise.all(folders.map(async (one) => ((await readdir(one)).some(isOfLog) ? [one] : [])));
+  return origins.flat().sort();
 }
+
+const isOfLog = (name: string) => name === CHECKPOINT || /^entries-\d{16}\.jsonl(\.checkpoint)?$/.test(name);
 
 /** What a segment begins with. It is signed by nobody: a verifier compares it with what it has computed. */
 export interface SegmentHead {

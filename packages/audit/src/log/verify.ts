@@ -42,7 +42,7 @@ export interface VerifiedLog {
   readonly proven: number;
   /** Entries behind the newest checkpoint: true or not, nobody has signed them. */
   readonly unproven: number;
-  /** Checkpoints that were compared. */
+  /** Checkpoints that were compared, those of one size as one. */
   readonly checkpoints: number;
   /** Time of the newest of them, Unix milliseconds. */
   readonly provenAtMs: number;
@@ -73,7 +73,7 @@ async function totalBytes(folder: string, segments: readonly number[]): Promise<
   return sizes.reduce((sum, size) => sum + size, 0);
 }
 
-/** Every checkpoint there is, all of one origin, smallest first. Two of one size must say the same. */
+/** Every checkpoint there is, all of one origin, one of each size, smallest first. Two of one size must say the same. */
 async function collectCheckpoints(options: VerifyLogOptions, segments: readonly number[]): Promise<Checkpoint[]> {
   const { folder, trusted = [] } = options;
   const names = [CHECKPOINT, ...segments.map(segmentCheckpointName)];
@@ -94,7 +94,7 @@ async function collectCheckpoints(options: VerifyLogOptions, segments: readonly 
       throw new AuditLogError("FORKED", "two signed checkpoints of one size contradict each other", checkpoint.size);
     }
   }
-  return checkpoints;
+  return checkpoints.filter(({ size }, i) => size !== checkpoints[i + 1]?.size);
 }
 
 class LogWalk {
@@ -253,27 +253,38 @@ export async function verifyOrigins(options: VerifyOriginsOptions): Promise<read
   for (const [origin, notes] of Map.groupBy(published, (one) => one.origin)) {
     const trusted = notes.map(({ note }) => note);
     const common = { ...trust, trusted, ...(onProgress !== undefined && { onProgress }) };
-    try {
-      const copies: VerifiedLog[] = [];
-      for (const folder of await findFolders(folders, origin)) copies.push(await verifyLog({ ...common, folder }));
-      const [log] = copies as [VerifiedLog];
-      if (log.origin !== origin) throw new AuditLogError("ORIGIN_MISMATCH", `the checkpoint is of '${log.origin}'`);
-      results.push({ kind: "verified", log });
-    } catch (error) {
-      if (!(error instanceof AuditLogError)) throw error;
-      results.push({ kind: "failed", origin, error });
-    }
+    results.push(await verifyCopies(folders, origin, common));
   }
   return results;
 }
 
-/** At least one. Throws AuditLogError `LOG_MISSING`. */
+async function verifyCopies(
+  folders: readonly string[],
+  origin: string,
+  options: Omit<VerifyLogOptions, "folder">,
+): Promise<OriginResult> {
+  let verified: VerifiedLog | undefined;
+  const errors: AuditLogError[] = [];
+  for (const folder of await findFolders(folders, origin)) {
+    try {
+      verified = await verifyLog({ ...options, folder });
+      if (verified.origin !== origin) throw new AuditLogError("ORIGIN_MISMATCH", `the log is '${verified.origin}'`);
+    } catch (error) {
+      if (!(error instanceof AuditLogError)) throw error;
+      errors.push(error);
+    }
+  }
+  // Where one copy is only short, another one may show why.
+  const error = errors.find(({ code }) => code === "FORKED") ?? errors[0];
+  if (error === undefined && verified !== undefined) return { kind: "verified", log: verified };
+  const missing = new AuditLogError("LOG_MISSING", `the log '${origin}' is in none of the folders`);
+  return { kind: "failed", origin, error: error ?? missing };
+}
+
 async function findFolders(folders: readonly string[], origin: string): Promise<string[]> {
   const candidates = hasFolder(origin) ? folders.map((parent) => originFolder(parent, origin)) : [];
   const there = await Promise.all(
     candidates.map(async (folder) => (await stat(folder).catch(() => undefined))?.isDirectory() === true),
   );
-  const found = candidates.filter((_, i) => there[i]);
-  if (found.length > 0) return found;
-  throw new AuditLogError("LOG_MISSING", `the log '${origin}' is in none of the folders`);
+  return candidates.filter((_, i) => there[i]);
 }
