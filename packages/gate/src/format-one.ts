@@ -13,7 +13,9 @@ export function formatOneSealer(signer: PqTokenSigner): PermitSealer {
     async seal(claims: PermitClaimsInit): Promise<Uint8Array | SealedInFormatOne> {
       // The format cannot say that a permit only observes, so it leaves unsigned and proves nothing.
       if (claims.mode === "observe") return NOTHING;
+      // Whoever asks for less than anybody may use must not get what anybody may use.
       if (claims.singleUse) throw new CryptoError("CLAIMS_INVALID", "format 1 has no permits for one use");
+      if (claims.audience.length > 0) throw new CryptoError("CLAIMS_INVALID", "format 1 has no audience");
       const token = new PermitToken({
         tokenId: uuidFromBytes(claims.tokenId),
         evaluationId: uuidFromBytes(claims.evaluationId),
@@ -26,6 +28,20 @@ export function formatOneSealer(signer: PqTokenSigner): PermitSealer {
     },
   };
 }
+
+/** Whether bytes are written as a token of format 1; who signed them, if anybody, is not asked. */
+export function isFormatOne(token: Uint8Array): boolean {
+  if (token[0] !== BRACE) return false;
+  try {
+    const members = Object.keys(JSON.parse(Buffer.from(token).toString("utf8")));
+    return members.length === MEMBERS.length && MEMBERS.every((member) => members.includes(member));
+  } catch {
+    return false;
+  }
+}
+
+const BRACE = 0x7b;
+const MEMBERS = ["token_id", "evaluation_id", "issued_at", "expires_at", "action_name", "signature"];
 
 function tokenJson(token: PermitToken, signature: Uint8Array): string {
   return JSON.stringify({

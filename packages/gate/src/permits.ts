@@ -2,6 +2,7 @@
 import type { PermitClaims, PermitFailureCode, PermitVerifier } from "@kavach/crypto";
 import type { Action, Clock, RevocationSubject } from "@kavach/model";
 import type { Store } from "@kavach/store";
+import { isFormatOne } from "./format-one.ts";
 import type { RevocationView } from "./freshness.ts";
 
 export interface PermitExpectation {
@@ -66,7 +67,10 @@ export class Permits {
       allowSingleUse,
       ...(expected.audience !== "" && { audience: expected.audience }),
     });
-    if (verified.kind === "invalid") return verified;
+    if (verified.kind === "invalid") {
+      // Format 1 binds nothing of what is expected here but the action: there is nothing to compare, and nothing to use up.
+      return verified.failure === "MALFORMED" && isFormatOne(token) ? failed("FORMAT_UNSUPPORTED") : verified;
+    }
     const revoked = this.#revoked(verified.claims);
     return revoked === undefined ? verified : failed(revoked);
   }

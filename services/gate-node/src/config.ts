@@ -32,6 +32,8 @@ const SCHEMA = z.strictObject({
   keys: z.string().optional(),
   manifest: z.string().optional(),
   root: z.string().optional(),
+  seen_version: z.string().min(1).optional(),
+  permit_format: z.enum(["v1", "v2"]).default("v2"),
   permit_ttl_ms: millisecondsSetting(LIMITS.permitTtlMsMin, LIMITS.permitTtlMsMax).default(LIMITS.permitTtlMsDefault),
   single_use: z.enum(["on_request", "when_limited", "always"]).default("on_request"),
   session_mode: z.enum(["inline", "open_on_first_use", "required"]).default("inline"),
@@ -67,8 +69,16 @@ const FLAGS: FlagTable = [
   ["--keys <file>", "key pair that signs permits; required with a shared store"],
   ["--manifest <file>", "root-signed manifest of public keys; required with a shared store"],
   ["--root <file>", "public key bundle of the root that signed the manifest; required with a shared store"],
+  [
+    "--seen-version <file>",
+    "keeps the version of the newest manifest taken; an older one is refused, after a restart too",
+  ],
   ["--passphrase-file <file>", "passphrase of the key files, where they are encrypted"],
   ["--permit-ttl-ms <n>", "life of a permit, 1000 to 300000 (default 30000)"],
+  [
+    "--permit-format <format>",
+    "v2, or v1 for verifiers that know no other; v1 binds little and is not redeemed (default v2)",
+  ],
   ["--single-use <mode>", "on_request, when_limited or always (default on_request)"],
   ["--session-mode <mode>", "inline, open_on_first_use or required (default inline)"],
   ["--session-lifetime-ms <n>", "absolute life of a stored session (default 24 h)"],
@@ -88,7 +98,7 @@ const FLAGS: FlagTable = [
 ];
 
 const PATHS = [
-  ...(["policies", "keys", "manifest", "root", "passphrase_file"] as const),
+  ...(["policies", "keys", "manifest", "root", "seen_version", "passphrase_file"] as const),
   ...(["audit_log", "audit_dir", "audit_key", "tls_cert", "tls_key", "tls_client_ca"] as const),
 ];
 
@@ -98,7 +108,7 @@ export function readConfig(argv: readonly string[]): Config {
   const { fanout, ...merged } = { ...(file === undefined ? {} : readConfigFile(String(file))), ...given };
   const fanouts = typeof fanout === "string" ? fanout.split(",").map((part) => part.trim()) : fanout;
   const config = parseSettings(SCHEMA, { ...merged, ...(fanouts !== undefined && { fanout: fanouts }) });
-  const faults = [...doorFaults(config), ...auditFaults(config), ...stateFaults(config)];
+  const faults = [...doorFaults(config), ...permitFaults(config), ...auditFaults(config), ...stateFaults(config)];
   if (faults.length > 0) throw new ConfigError(faults.join("\n"));
   return config;
 }
@@ -123,6 +133,15 @@ function readConfigFile(file: string): Record<string, unknown> {
 
 const CLUSTER_FILES = ["keys", "manifest", "root"] as const;
 
+function permitFaults({ permit_format, single_use, seen_version, manifest }: Config): string[] {
+  const faults: string[] = [];
+  if (permit_format === "v1" && single_use !== "on_request") {
+    faults.push(`single_use: '${single_use}' needs permit_format v2; v1 has no permits for one use`);
+  }
+  if (seen_version !== undefined && manifest === undefined) faults.push("seen_version: needs keys, manifest and root");
+  return faults;
+}
+
 function auditFaults({ audit_log, audit_dir, audit_key, audit_mode, store }: Config): string[] {
   const faults: string[] = [];
   if (audit_log !== undefined && audit_dir !== undefined) faults.push("audit_log, audit_dir: give one of them");
@@ -145,7 +164,9 @@ function stateFaults(config: Config): string[] {
   }
   for (const key of CLUSTER_FILES) {
     if (config[key] !== undefined) continue;
-    faults.push(`${key}: required with a shared store, so that every replica's permits verify everywhere`);
+    faults.push(
+      `${key}: required with a shared store, so that every replica's permits verify everywhere; 'kavach keys generate' makes it`,
+    );
   }
   if (config.fanout.length === 0) {
     faults.push(

@@ -1,10 +1,19 @@
 /** The keys of a node, from their files: as they are at the start, and as they change while it runs. */
-import { mkdtemp, rename, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { buildSignedManifest, bundleToBytes, KavachKeyPair, keyIdOf, type PublicKeyBundle } from "@kavach/crypto";
+import {
+  buildSignedManifest,
+  bundleToBytes,
+  KavachKeyPair,
+  keyIdOf,
+  type PublicKeyBundle,
+  paramsDigest,
+  randomBytes,
+} from "@kavach/crypto";
+import { LIMITS } from "@kavach/model";
 import { SYSTEM_CLOCK } from "@kavach/system";
-import { afterEach, beforeEach, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type Config, readConfig } from "./config.ts";
 import { openKeys, watchKeys } from "./keys.ts";
 
@@ -25,9 +34,12 @@ const configOf = (...more: string[]) =>
     ...["--root", file("root"), ...more],
   ]);
 const idOf = (keyPair: KavachKeyPair) => keyIdOf(keyPair.publicKeys(), "ml-dsa-65+ed25519");
-async function writeManifest(version: number, ...bundles: PublicKeyBundle[]) {
+function signManifest(version: number, ...bundles: PublicKeyBundle[]) {
   const nowMs = Date.now();
-  const bytes = await buildSignedManifest(root, { bundles, version, expiresAtMs: nowMs + 600_000, nowMs });
+  return buildSignedManifest(root, { bundles, version, expiresAtMs: nowMs + 600_000, nowMs });
+}
+async function writeManifest(version: number, ...bundles: PublicKeyBundle[]) {
+  const bytes = await signManifest(version, ...bundles);
   // Whole or not at all, as Secrets are exchanged.
   await writeFile(file("manifest.new"), bytes);
   await rename(file("manifest.new"), file("manifest"));
@@ -86,4 +98,130 @@ it("are looked at while the node runs, and a fault is told once", async () => {
   await expect.poll(() => changes.at(-1)).toBe(`${idOf(second)} 2`);
   watching.close();
   expect(faults).toHaveLength(1);
+});
+
+describe("the newest manifest that was taken, with --seen-version", () => {
+  const restart = (seen = file("seen")) => openKeys(configOf("--seen-version", seen), SYSTEM_CLOCK);
+  const keyPair = KavachKeyPair.generate();
+  beforeEach(() => keyPair.saveToFile(file("keys")));
+
+  it("is remembered: a node that is started again refuses an older one, and another one of the same version", async () => {
+    const one = await writeManifest(1, keyPair.publicKeys());
+    const keys = await restart();
+    const two = await writeManifest(2, keyPair.publicKeys());
+    expect(await keys.reload()).toBe(true);
+    expect(JSON.parse(await readFile(file("seen"), "utf8"))).toMatchObject({ version: 2 });
+    await writeFile(file("manifest"), one);
+    await expect(restart()).rejects.toThrow(`manifest: ${file("manifest")}: a newer manifest was seen before`);
+    // Without the file, the guard is off.
+    expect((await openKeys(config, SYSTEM_CLOCK)).manifestVersion).toBe(1);
+    await writeManifest(2, keyPair.publicKeys(), KavachKeyPair.generate().publicKeys());
+    await expect(restart()).rejects.toThrow("two manifests of one version");
+    await writeFile(file("manifest"), two);
+    expect((await restart()).manifestVersion).toBe(2);
+    await writeManifest(7, keyPair.publicKeys());
+    expect((await restart()).manifestVersion).toBe(7);
+  });
+
+  it("is not guessed at: a file that is damaged, is none, or cannot be kept, is refused by name", async () => {
+    await writeManifest(3, keyPair.publicKeys());
+    for (const text of ["", "3", '{"version":3}', '{"version":3,"digest":"00","more":1}']) {
+      await writeFile(file("seen"), text);
+      await expect(restart()).rejects.toThrow(
+        `seen_version: ${file("seen")}: the file of the newest version seen is damaged`,
+      );
+    }
+    await expect(restart(folder)).rejects.toThrow(/^seen_version: .*could not be read: EISDIR$/);
+    await expect(restart(file("nowhere/seen"))).rejects.toThrow(/^seen_version: .*could not be kept: ENOENT$/);
+    await rm(file("seen"));
+    expect((await restart()).manifestVersion).toBe(3);
+  });
+
+  it("is kept before it is used: a manifest whose version cannot be kept does not come into force", async () => {
+    await mkdir(file("volume"));
+    await writeManifest(1, keyPair.publicKeys());
+    const keys = await restart(file("volume/seen"));
+    await rm(file("volume"), { recursive: true });
+    await writeManifest(2, keyPair.publicKeys());
+    await expect(keys.reload()).rejects.toThrow("could not be kept: ENOENT");
+    expect(keys.manifestVersion).toBe(1);
+    await mkdir(file("volume"));
+    expect(await keys.reload()).toBe(true);
+    expect(keys.manifestVersion).toBe(2);
+  });
+
+  it("needs a manifest", () => {
+    expect(() => readConfig(["node", "gate-node", "--policies", "x", "--seen-version", "y"])).toThrow(
+      "seen_version: needs keys, manifest and root",
+    );
+  });
+});
+
+describe("keys in a Kubernetes Secret, which changes by exchanging the link ..data", () => {
+  const issuedAtMs = Date.now();
+  const expiresAtMs = issuedAtMs + 30_000;
+  const params = new Map([["amount", 5]]);
+  const claims = () => ({
+    ...{ realm: "default", sessionId: "", action: "issue_refund", resource: "", audience: [] },
+    ...{ issuedAtMs, notBeforeMs: issuedAtMs, expiresAtMs, singleUse: false, mode: "enforce" as const },
+    tokenId: randomBytes(16),
+    evaluationId: randomBytes(16),
+    principal: { id: "agent-7", kind: "agent" as const, roles: [] },
+    paramsDigest: paramsDigest(params),
+    policyDigest: randomBytes(32),
+    revision: { generation: 1, number: 1 },
+  });
+  const expectedAt = (nowMs: number) => ({
+    ...{ realm: "default", principalId: "agent-7", action: { name: "issue_refund", params } },
+    nowMs,
+  });
+  let generation = 0;
+  /** As the kubelet does it: a new folder, a new link, and one rename that puts it in the place of the old. */
+  async function exchange(content: ReadonlyMap<string, Uint8Array>): Promise<void> {
+    const data = `..data-${++generation}`;
+    await mkdir(file(data));
+    for (const [name, bytes] of content) await writeFile(join(file(data), name), bytes);
+    await symlink(data, file("..data_tmp"));
+    await rename(file("..data_tmp"), file("..data"));
+  }
+  async function secretOf(version: number, active: KavachKeyPair, ...earlier: KavachKeyPair[]) {
+    const bundles = [active, ...earlier].map((keyPair) => keyPair.publicKeys());
+    return new Map<string, Uint8Array>([
+      ["permit.key", active.toSecretBytes()],
+      ["manifest", await signManifest(version, ...bundles)],
+      ["root.pub", bundleToBytes(root.publicKeys())],
+    ]);
+  }
+
+  it("are taken when they hold; a broken key is told of, and the one in force goes on; older permits verify until they expire", async () => {
+    const [first, second] = [KavachKeyPair.generate(), KavachKeyPair.generate()];
+    await exchange(await secretOf(1, first));
+    for (const name of ["permit.key", "manifest", "root.pub"]) await symlink(`..data/${name}`, file(name));
+    const files = ["--keys", file("permit.key"), "--manifest", file("manifest"), "--root", file("root.pub")];
+    const settings = readConfig(["node", "gate-node", "--policies", "x", ...files]);
+    const keys = await openKeys(settings, SYSTEM_CLOCK);
+    const before = await keys.signer.seal(claims());
+    const changes: string[] = [];
+    const faults: unknown[] = [];
+    const watching = watchKeys(keys, {
+      onChange: (keyId) => changes.push(keyId),
+      onFault: (error) => faults.push(error),
+      everyMs: 5,
+    });
+    const broken = await secretOf(2, second, first);
+    await exchange(broken.set("permit.key", Buffer.from("no key")));
+    await expect.poll(() => faults.length).toBe(1);
+    expect(String(faults[0])).toMatch(/keys: cannot read .*permit.key: KEY_CORRUPT/);
+    expect(keys.signer.keyId).toBe(idOf(first));
+    await exchange(await secretOf(3, second, first));
+    await expect.poll(() => keys.signer.keyId).toBe(idOf(second));
+    expect(changes.at(-1)).toBe(idOf(second));
+    watching.close();
+    const after = await keys.signer.seal(claims());
+    for (const token of [before, after]) {
+      const verify = (nowMs: number) => keys.verifier.verify(token as Uint8Array, expectedAt(nowMs));
+      expect((await verify(expiresAtMs + LIMITS.permitSkewMs - 1)).kind).toBe("valid");
+      expect(await verify(expiresAtMs + LIMITS.permitSkewMs)).toEqual({ kind: "invalid", failure: "EXPIRED" });
+    }
+  });
 });

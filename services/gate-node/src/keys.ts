@@ -2,30 +2,36 @@
 import {
   buildSignedManifest,
   bundleFromBytes,
+  DirectoryError,
   type DirectorySource,
   KavachKeyPair,
   KeyRing,
   keyIdOf,
-  PermitSigner,
   PermitVerifier,
   type PublicKeyBundle,
   PublicKeyDirectory,
+  type SeenVersion,
+  seenVersionFile,
   signedManifestSource,
 } from "@kavach/crypto";
 import type { Clock } from "@kavach/model";
 import { ConfigError } from "@kavach/service";
 import type { Config } from "./config.ts";
 import { openKeyPair, readKeyFile } from "./key-files.ts";
+import { type PermitFormat, type Sealing, SUITE, sealingOf } from "./sealing.ts";
 
 export interface Keys {
-  readonly signer: PermitSigner;
+  readonly signer: Sealing;
   readonly verifier: PermitVerifier;
   /** Root-signed, as it was given. */
   readonly manifest: Uint8Array;
   readonly manifestVersion: number;
   /** Key and root were made at this start and die with the process. */
   readonly ephemeral: boolean;
-  /** Takes the files again. Resolves with whether anything changed; rejects, and changes nothing, when they do not fit together. */
+  /**
+   * Takes the files again. Resolves with whether anything changed; rejects when they do not fit together, and then what signs stays as it
+   * is. A newer manifest that holds is taken in any case: what its root no longer vouches for must not verify.
+   */
   reload(): Promise<boolean>;
 }
 
@@ -41,26 +47,32 @@ interface KeySource {
   readonly openKeys: (content: Uint8Array) => Promise<KavachKeyPair>;
   readonly readManifest: () => Promise<Uint8Array>;
   readonly readRoot: () => Promise<PublicKeyBundle>;
+  /** Where the newest manifest that was taken is remembered across restarts. */
+  readonly seen?: SeenVersion;
+  /** Names the manifest in faults. */
+  readonly manifestName: string;
   readonly ephemeral: boolean;
 }
 
 /** Only the embedded store makes key and root itself: a replica with a key of its own would issue permits that no other verifies. */
 export async function openKeys(config: Config, clock: Clock): Promise<Keys> {
-  const { keys, manifest, root, passphrase_file } = config;
+  const { keys, manifest, root, passphrase_file, seen_version, permit_format } = config;
   if (keys === undefined || manifest === undefined || root === undefined) {
     if (keys !== undefined || manifest !== undefined || root !== undefined) {
       throw new ConfigError("keys, manifest and root: give all three, or none with the memory store");
     }
-    return await assemble(await makeKeys(clock), clock);
+    return await assemble(await makeKeys(clock), permit_format, clock);
   }
   const source: KeySource = {
     readKeys: () => readKeyFile("keys", keys, (content) => content),
     openKeys: (content) => openKeyPair("keys", keys, content, passphrase_file),
     readManifest: () => readKeyFile("manifest", manifest, (content) => new Uint8Array(content)),
     readRoot: () => readKeyFile("root", root, bundleFromBytes),
+    ...(seen_version !== undefined && { seen: seenIn(seen_version) }),
+    manifestName: manifest,
     ephemeral: false,
   };
-  return await assemble(source, clock);
+  return await assemble(source, permit_format, clock);
 }
 
 async function makeKeys(clock: Clock): Promise<KeySource> {
@@ -74,11 +86,28 @@ async function makeKeys(clock: Clock): Promise<KeySource> {
     openKeys: async () => keyPair,
     readManifest: async () => manifest,
     readRoot: async () => root.publicKeys(),
+    manifestName: "made at this start",
     ephemeral: true,
   };
 }
 
-async function assemble(source: KeySource, clock: Clock): Promise<Keys> {
+/** Faults name the file, and what may be done about it: a node that forgot what it has seen would take an older manifest. */
+function seenIn(file: string): SeenVersion {
+  const kept = seenVersionFile(file);
+  const named = (error: unknown): never => {
+    if (!(error instanceof DirectoryError)) throw error;
+    const code = (error.cause as NodeJS.ErrnoException | undefined)?.code;
+    const why = code === undefined ? error.message : `${error.message}: ${code}`;
+    const advice =
+      error.code === "Corrupt"
+        ? "; bring it back, or remove it when you know that the manifest given is the newest"
+        : "";
+    throw new DirectoryError(error.code, `seen_version: ${file}: ${why}${advice}`, { cause: error });
+  };
+  return { read: () => kept.read().catch(named), write: (manifest) => kept.write(manifest).catch(named) };
+}
+
+async function assemble(source: KeySource, format: PermitFormat, clock: Clock): Promise<Keys> {
   let content = await source.readKeys();
   const keyPair = await source.openKeys(content);
   // The directory says "unavailable" of any manifest it cannot read; the operator wants the file's name.
@@ -87,10 +116,10 @@ async function assemble(source: KeySource, clock: Clock): Promise<Keys> {
   const directory = await PublicKeyDirectory.fromSource(served.source, { clock });
   expectInManifest(directory, keyPair);
   const ring = new KeyRing({ active: keyPair, clock });
-  const signer = new PermitSigner({ keyRing: ring, clock });
+  const signer = sealingOf(format, ring, clock);
   return {
     signer,
-    verifier: new PermitVerifier({ directory, suite: signer.suite }),
+    verifier: new PermitVerifier({ directory, suite: SUITE }),
     get manifest() {
       return served.bytes();
     },
@@ -120,7 +149,7 @@ async function assemble(source: KeySource, clock: Clock): Promise<Keys> {
 }
 
 /** The directory's source, and the bytes of the manifest that the directory has taken, whoever had it read again. */
-function servedManifest({ readManifest }: KeySource, rootBundle: PublicKeyBundle, clock: Clock) {
+function servedManifest({ readManifest, seen, manifestName }: KeySource, rootBundle: PublicKeyBundle, clock: Clock) {
   let read: Uint8Array = new Uint8Array(0);
   let taken = read;
   const inner = signedManifestSource({
@@ -130,11 +159,18 @@ function servedManifest({ readManifest }: KeySource, rootBundle: PublicKeyBundle
     },
     rootBundle,
     clock,
+    suite: SUITE,
+    ...(seen !== undefined && { seen }),
   });
+  const named = (error: unknown): never => {
+    // What is about another file says so already.
+    if (!(error instanceof DirectoryError) || error.message.startsWith("seen_version: ")) throw error;
+    throw new DirectoryError(error.code, `manifest: ${manifestName}: ${error.message}`, { cause: error });
+  };
   const source: DirectorySource = {
     ...inner,
     async load(last) {
-      const loaded = await inner.load(last);
+      const loaded = await inner.load(last).catch(named);
       taken = read;
       return loaded;
     },
@@ -144,7 +180,7 @@ function servedManifest({ readManifest }: KeySource, rootBundle: PublicKeyBundle
 
 /** A key that the manifest does not hold would sign permits that nobody can verify. */
 function expectInManifest(directory: PublicKeyDirectory, keyPair: KavachKeyPair): void {
-  const idOf = (bundle: PublicKeyBundle) => keyIdOf(bundle, "ml-dsa-65+ed25519");
+  const idOf = (bundle: PublicKeyBundle) => keyIdOf(bundle, SUITE);
   const keyId = idOf(keyPair.publicKeys());
   if (!directory.bundles().some((bundle) => idOf(bundle) === keyId)) throw new ConfigError(NOT_IN_MANIFEST);
 }

@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { GateService } from "@kavach/api";
 import { grpcServiceOf, openChannel } from "@kavach/client";
+import { buildSignedManifest, bundleToBytes, KavachKeyPair } from "@kavach/crypto";
 import { SYSTEM_CLOCK } from "@kavach/system";
 import { awaitCondition, freePorts, makeClusterFiles, REPO, startGateProcess } from "@kavach/testkit";
 import { describe, expect, it } from "vitest";
@@ -14,7 +15,7 @@ const MAIN = join(REPO, "services/gate-node/src/main.ts");
 const CONFIG = join(REPO, "examples/gate-node.toml");
 const folder = mkdtempSync(join(tmpdir(), "kavach-gate-node-"));
 
-function file(name: string, text: string): string {
+function file(name: string, text: string | Uint8Array): string {
   const path = join(folder, name);
   writeFileSync(path, text);
   return path;
@@ -102,18 +103,45 @@ describe("a gate-node that cannot start", () => {
   it("refuses a shared store without keys, and strangers without authentication", async () => {
     const shared = await run("--config", CONFIG, "--store", "redis://127.0.0.1:1");
     for (const key of ["keys", "manifest", "root", "fanout"]) expect(shared.stderr).toContain(`${key}: required`);
+    expect(shared.stderr).toContain("'kavach keys generate' makes it");
     const open = await run("--config", CONFIG, "--listen", "0.0.0.0:0");
     expect(open.stderr).toContain("--insecure");
+  });
+
+  it("was shown a newer manifest before, and says where it knows that from", async () => {
+    const keyPair = KavachKeyPair.generate();
+    const root = KavachKeyPair.generate();
+    const nowMs = Date.now();
+    const signed = (version: number) =>
+      buildSignedManifest(root, { bundles: [keyPair.publicKeys()], version, expiresAtMs: nowMs + 600_000, nowMs });
+    const manifest = file("aged-manifest", await signed(2));
+    const seen = join(folder, "seen");
+    const keyFlags = ["--keys", file("aged.key", keyPair.toSecretBytes()), "--manifest", manifest];
+    const flags = ["--config", CONFIG, ...keyFlags, "--root", file("aged-root", bundleToBytes(root.publicKeys()))];
+    {
+      await using node = await startGateProcess({ args: [...flags, "--seen-version", seen] });
+      expect(node.child.log).not.toContain("seen_version is not set");
+    }
+    writeFileSync(manifest, await signed(1));
+    const older = await run(
+      ...flags,
+      "--seen-version",
+      seen,
+      "--listen",
+      "127.0.0.1:0",
+      "--admin-listen",
+      "127.0.0.1:0",
+    );
+    expect([older.code, older.stderr]).toEqual([
+      1,
+      `gate-node: manifest: ${manifest}: a newer manifest was seen before\n`,
+    ]);
   });
 });
 
 async function sharedKeyFiles(): Promise<string[]> {
   const files = await makeClusterFiles({ policiesToml: "" });
-  const write = (name: "permit.key" | "manifest" | "root.pub") => {
-    const path = join(folder, name);
-    writeFileSync(path, files.get(name) ?? "");
-    return path;
-  };
+  const write = (name: "permit.key" | "manifest" | "root.pub") => file(name, files.get(name) ?? "");
   return ["--keys", write("permit.key"), "--manifest", write("manifest"), "--root", write("root.pub")];
 }
 

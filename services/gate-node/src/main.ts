@@ -36,6 +36,14 @@ async function start(): Promise<Started> {
     onFault: (error) => report(error, "key files not taken; the keys in force stay"),
   });
   if (keys.ephemeral) logger.warn("permit key and root were made at this start and end with it: for one process only");
+  else if (config.seen_version === undefined) {
+    logger.warn("seen_version is not set: after a restart, this node takes an older manifest that has not lapsed yet");
+  }
+  if (config.permit_format === "v1") {
+    logger.warn(
+      "permits are of format 1: they bind action and times, but neither principal, resource, params nor audience",
+    );
+  }
   if (config.observe_only) logger.warn("observe-only: nothing is blocked");
   const at = { listen: addressText(main), admin: addressText(admin), nodeId };
   logger.info(
