@@ -1,6 +1,6 @@
 /** What one decision holds still while it runs: one instant, one policy set, one view of its request. */
 
-import { tokenIdOf } from "@kavach/crypto";
+import { paramsDigest, tokenIdOf } from "@kavach/crypto";
 import type { GateRules, PolicySet } from "@kavach/engine";
 import { type ActionContext, type DecisionRequest, type InvalidationTarget, uuidToBytes } from "@kavach/model";
 import type { ChargeMemory, StoredSession } from "@kavach/store";
@@ -22,6 +22,8 @@ export interface Frame {
   readonly bornElsewhere: boolean;
   /** Computed on first use: a refusal needs none. */
   digest(): Uint8Array;
+  /** Of the params, 32 bytes. */
+  paramsDigest(): Uint8Array;
   /** Of the evaluation, 16 bytes. */
   evaluationBytes(): Uint8Array;
   /** Id of the permit that this decision makes, 16 bytes. */
@@ -37,6 +39,7 @@ export function openFrame(parts: GateParts, request: DecisionRequest, caller = "
   const nowMs = parts.clock.nowMs();
   const issuedAtMs = Math.floor(nowMs);
   let digest: Uint8Array | undefined;
+  let params: Uint8Array | undefined;
   let evaluation: Uint8Array | undefined;
   let token: Uint8Array | undefined;
   return {
@@ -49,9 +52,13 @@ export function openFrame(parts: GateParts, request: DecisionRequest, caller = "
     stored:
       parts.session.mode !== "inline" && (parts.session.mode === "required" || request.context.session !== undefined),
     bornElsewhere: parts.session.bornElsewhere === true,
-    digest: () => {
-      digest ??= requestDigest(request);
+    digest() {
+      digest ??= requestDigest(request, this.paramsDigest());
       return digest;
+    },
+    paramsDigest() {
+      params ??= paramsDigest(request.context.action.params);
+      return params;
     },
     evaluationBytes() {
       evaluation ??= uuidToBytes(request.evaluationId);

@@ -1,6 +1,5 @@
 /** Writes one verdict to the audit log: what was found, what was answered, and on which facts. */
 import type { AuditSink } from "@kavach/audit";
-import { paramsDigest } from "@kavach/crypto";
 import type { Decision } from "@kavach/model";
 import type { Frame } from "./frame.ts";
 import type { GateParts } from "./parts.ts";
@@ -23,7 +22,7 @@ async function write(sink: AuditSink, parts: GateParts, frame: Frame, decision: 
       action: context.action.name,
       resource: context.action.resource ?? "",
       sessionId: context.session?.id ?? "",
-      paramsDigest: Buffer.from(paramsDigest(context.action.params)).toString("hex"),
+      paramsDigest: Buffer.from(frame.paramsDigest()).toString("hex"),
       found: decision.observed ?? decision.verdict,
       returned: decision.verdict.kind,
       policyName: decision.policyName ?? "",

@@ -1,20 +1,21 @@
 /** The digest of a whole request: equal requests have equal digests, however they were spelt on the wire. */
 import { sha256Text } from "@kavach/crypto";
-import type { DecisionRequest, Device, GeoLocation, ParamValue } from "@kavach/model";
+import type { DecisionRequest, Device, GeoLocation } from "@kavach/model";
 
 /**
  * SHA-256, 32 bytes, over a JSON array of fixed order (typed and unambiguous by its syntax; absent is null). The evaluation
  * id is not in it: it is what the digest is compared under.
  */
-export function requestDigest(request: DecisionRequest): Uint8Array {
+export function requestDigest(request: DecisionRequest, paramsDigest: Uint8Array): Uint8Array {
   const { principal, action, session, environment } = request.context;
   const text = JSON.stringify([
-    "kavach-request-v1",
+    "kavach-request-v2",
     request.realm,
     request.audience,
     request.singleUse,
     [principal.id, principal.kind, principal.roles],
-    [action.name, action.resource ?? null, paramPairs(action.params)],
+    // Params have a digest already, which says the same of them.
+    [action.name, action.resource ?? null, Buffer.from(paramsDigest).toString("base64")],
     session === undefined
       ? null
       : [
@@ -34,11 +35,6 @@ export function requestDigest(request: DecisionRequest): Uint8Array {
     ],
   ]);
   return sha256Text(text);
-}
-
-/** Sorted by code unit, as a map has no order on the wire. */
-function paramPairs(params: ReadonlyMap<string, ParamValue>): [string, ParamValue][] {
-  return [...params].sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
 }
 
 function geoFields(geo: GeoLocation | undefined): unknown {

@@ -1,5 +1,5 @@
 /** The last step of a decision. Only here can a permit be minted, and only here is a verdict published and recorded. */
-import { CryptoError, paramsDigest } from "@kavach/crypto";
+import { CryptoError } from "@kavach/crypto";
 import type { PolicySet } from "@kavach/engine";
 import type { Decision, IssuedPermit, Outcome, Propagation } from "@kavach/model";
 import {
@@ -152,7 +152,7 @@ async function mint(
     sessionId: context.session?.id ?? "",
     action: context.action.name,
     resource: context.action.resource ?? "",
-    paramsDigest: paramsDigest(context.action.params),
+    paramsDigest: frame.paramsDigest(),
     audience: request.audience,
     policyDigest: policyDigestOf(frame.set),
     revision,

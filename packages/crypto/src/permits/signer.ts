@@ -129,11 +129,14 @@ export class PermitSigner {
     }
   }
 
-  /** At the end of this turn, so that calls which arrive together are signed together. */
+  /**
+   * As soon as the event loop has read all that has arrived, so that calls which arrive together are signed together. Started at
+   * the first of them, a signature would take the processor from the others, which then pay for another one.
+   */
   #askForStart(): void {
-    if (this.#startAsked) return;
+    if (this.#startAsked || this.#queue.length === 0) return;
     this.#startAsked = true;
-    queueMicrotask(() => {
+    setImmediate(() => {
       this.#startAsked = false;
       this.#start(1);
     });
@@ -144,7 +147,7 @@ export class PermitSigner {
     if (this.#queue.length > 0 && this.#batches.size < inFlightMax) {
       const batch = this.#sealBatch(this.#takeBatch()).finally(() => {
         this.#batches.delete(batch);
-        this.#start(1);
+        this.#askForStart();
       });
       this.#batches.add(batch);
     }
