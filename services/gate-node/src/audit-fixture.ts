@@ -3,7 +3,14 @@ import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { originFoldersIn } from "@kavach/audit";
 
-export type AuditLine = Readonly<Record<string, unknown>>;
+export interface AuditLine {
+  readonly evaluation_id: string;
+  readonly principal_id: string;
+  readonly found: { readonly kind: string };
+  readonly returned: string;
+  readonly policy_digest: string;
+  readonly caller: string;
+}
 
 /** Entries of the one log in a node's `--audit-dir`, in order. */
 export async function auditLines(dir: string): Promise<AuditLine[]> {

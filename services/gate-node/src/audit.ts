@@ -2,9 +2,18 @@
 import { existsSync } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { AuditLog, type AuditSink, MemoryOriginRegistry, type OriginRegistry, openJsonlSink } from "@kavach/audit";
+import {
+  AuditError,
+  AuditLog,
+  type AuditLogOptions,
+  type AuditSink,
+  MemoryOriginRegistry,
+  type OriginRegistry,
+  openJsonlSink,
+} from "@kavach/audit";
 import { bundleToBytes, KavachKeyPair } from "@kavach/crypto";
 import type { Clock } from "@kavach/model";
+import { ConfigError } from "@kavach/service";
 import type { Config } from "./config.ts";
 import { readKeyPair } from "./key-files.ts";
 
@@ -17,23 +26,23 @@ export interface AuditReports {
 /** Longest part of a log's name that comes from the node's. */
 const NAME_LENGTH_MAX = 150;
 
-/** Rejects with ConfigError, and with AuditError or whatever the file system says. */
+/** Rejects with ConfigError; with a shared store, as its registry does. */
 export async function openAudit(
   config: Config,
   nodeId: string,
   clock: Clock,
   { report, say }: AuditReports,
 ): Promise<AuditSink | undefined> {
-  if (config.audit_log !== undefined) return await openJsonlSink(config.audit_log);
+  if (config.audit_log !== undefined) return await openLines(config.audit_log);
   const folder = config.audit_dir;
   if (folder === undefined) return undefined;
   const keyPair =
     config.audit_key === undefined
-      ? await keyOfFolder(folder, clock, say)
+      ? await named(folder, keyOfFolder(folder, clock, say))
       : await readKeyPair("audit_key", config.audit_key, config.passphrase_file);
   const name = `kavach/${encodeURIComponent(nodeId).slice(0, NAME_LENGTH_MAX)}`;
   const { registry, close: closeRegistry } = await openRegistry(config, report);
-  const log = await AuditLog.open({ folder, keyPair, clock, name, registry, report });
+  const log = await openLog({ folder, keyPair, clock, name, registry, report }, closeRegistry);
   const { abandoned, cutBytes } = log.opening;
   if (abandoned !== undefined) {
     say(`audit log ${abandoned.origin} is ${abandoned.why} and not continued; ${log.origin} was begun`);
@@ -50,6 +59,33 @@ export async function openAudit(
       }
     },
   };
+}
+
+async function openLog(options: AuditLogOptions, giveUp: () => Promise<void>): Promise<AuditLog> {
+  try {
+    return await named(options.folder, AuditLog.open(options));
+  } catch (error) {
+    await giveUp();
+    throw error;
+  }
+}
+
+async function openLines(file: string): Promise<AuditSink> {
+  return await openJsonlSink(file).catch((error: NodeJS.ErrnoException) => {
+    throw new ConfigError(`audit_log: cannot open ${file}: ${error.code}`, { cause: error });
+  });
+}
+
+/** Faults name the setting and the folder. */
+async function named<T>(folder: string, work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (error instanceof ConfigError || code === undefined) throw error;
+    const why = error instanceof AuditError ? error.message : `cannot be written: ${code}`;
+    throw new ConfigError(`audit_dir: ${folder}: ${why}`, { cause: error });
+  }
 }
 
 /** With a shared store the list of logs is kept there, so that a disk which vanishes or is set back is missed. */
