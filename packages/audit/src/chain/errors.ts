@@ -23,7 +23,7 @@ export type AuditChainErrorCode =
 export class AuditChainError extends Error {
   override readonly name = "AuditChainError";
   readonly code: AuditChainErrorCode;
-  /** Place of the entry in what was verified, from 0; undefined where it is not about one. */
+  /** Index of the entry that stands, or should stand, at this place of the chain; undefined where it is not about one. */
   readonly index: number | undefined;
 
   constructor(code: AuditChainErrorCode, message: string, index?: number, options?: ErrorOptions) {

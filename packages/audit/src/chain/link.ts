@@ -72,26 +72,27 @@ export class ChainWalk {
   #suite: Suite | undefined;
   #next: number;
   #hash: string;
-  #place: number = 0;
+  readonly #first: number;
 
   /** `wanted` undefined: the first link decides, and whoever wrote it decides what protects the rest. */
   constructor(bundle: PublicKeyBundle, wanted: Suite | undefined, next = 0, hash = GENESIS) {
     this.#bundle = bundle;
     this.#wanted = wanted;
     this.#next = next;
+    this.#first = next;
     this.#hash = hash;
   }
 
   /** Links that were verified. */
   get count(): number {
-    return this.#place;
+    return this.#next - this.#first;
   }
 
   /** Throws AuditChainError. */
   step(link: Link): void {
-    const place = this.#place;
+    const place = this.#next;
     const suite = suiteOfPayload(link.payload);
-    if (this.#wanted !== undefined && suite !== this.#wanted && place === 0) {
+    if (this.#wanted !== undefined && suite !== this.#wanted && this.count === 0) {
       throw new AuditChainError("MODE_MISMATCH", `the chain is '${suite}', not '${this.#wanted}'`);
     }
     this.#suite ??= suite;
@@ -108,6 +109,5 @@ export class ChainWalk {
     }
     this.#next++;
     this.#hash = link.entryHash;
-    this.#place++;
   }
 }

@@ -63,7 +63,7 @@ describe("SignedAuditChain", () => {
     }
     const stranger = KavachKeyPair.generate({ clock }).publicKeys();
     expect(() => SignedAuditChain.verifyJsonl(bytes(lines), stranger)).toThrow(broken("SIGNATURE_INVALID", 0));
-    expect(() => SignedAuditChain.verifyJsonl(Uint8Array.of(0xff), bundle)).toThrow(broken("ENTRY_UNREADABLE"));
+    expect(() => SignedAuditChain.verifyJsonl(Uint8Array.of(0xff), bundle)).toThrow(broken("ENTRY_UNREADABLE", 0));
   });
 
   it("goes on, verifies and exports after it was pruned, and verifies whole from its parts", () => {
@@ -75,6 +75,8 @@ describe("SignedAuditChain", () => {
     expect(chain.anchorHash).toBe(JSON.parse(new TextDecoder().decode(first).split("\n")[2] as string).entry_hash);
     chain.append(new AuditEntry("agent-9", "issue_refund", "refuse", "over cap"));
     chain.verify(bundle);
+    const stranger = KavachKeyPair.generate({ clock }).publicKeys();
+    expect(() => chain.verify(stranger)).toThrow(broken("SIGNATURE_INVALID", 3));
     const all = linesOf({ exportJsonl: () => first } as SignedAuditChain);
     const segments = [bytes(all.slice(0, 3)), chain.exportJsonl()];
     expect(SignedAuditChain.verifyJsonlSegments(segments, bundle, { hybrid: true })).toBe(6);

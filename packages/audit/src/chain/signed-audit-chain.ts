@@ -138,7 +138,9 @@ export class SignedAuditChain {
     const { hybrid, ...unknown } = options;
     expectNoOther(unknown);
     const walk = new ChainWalk(bundle, hybrid === undefined ? undefined : suiteOf(hybrid));
-    for (const line of segments.flatMap(linesOf)) walk.step(linkFromLine(line, walk.count));
+    for (const segment of segments) {
+      for (const line of linesOf(segment)) walk.step(linkFromLine(textOf(line, walk.count), walk.count));
+    }
     return walk.count;
   }
 
@@ -149,18 +151,28 @@ export class SignedAuditChain {
   }
 }
 
-/** Blank lines and the spaces around entries are nothing. */
-function linesOf(segment: Uint8Array): string[] {
-  let text: string;
-  try {
-    text = new TextDecoder("utf-8", { fatal: true }).decode(segment);
-  } catch (cause) {
-    throw new AuditChainError("ENTRY_UNREADABLE", "the bytes are not UTF-8", undefined, { cause });
+const NEWLINE = 0x0a;
+/** Space, tab, form feed and carriage return: what makes a line blank to existing readers, and nothing else. */
+const BLANKS: ReadonlySet<number> = new Set([0x20, 0x09, 0x0c, 0x0d]);
+
+/** Without those that are blank. */
+function* linesOf(segment: Uint8Array): Generator<Uint8Array> {
+  for (let start = 0; start < segment.length; ) {
+    const found = segment.indexOf(NEWLINE, start);
+    const end = found < 0 ? segment.length : found;
+    const line = segment.subarray(start, end);
+    if (!line.every((byte) => BLANKS.has(byte))) yield line;
+    start = end + 1;
   }
-  return text
-    .split("\n")
-    .map((line) => line.trim())
-    .filter((line) => line !== "");
+}
+
+/** A byte order mark is kept, and then is no entry: nothing but JSON stands in a chain. */
+function textOf(line: Uint8Array, place: number): string {
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(line);
+  } catch (cause) {
+    throw new AuditChainError("ENTRY_UNREADABLE", "the line is not UTF-8", place, { cause });
+  }
 }
 
 function expectNoOther(unknown: object): void {
