@@ -40,10 +40,10 @@ export function engineBarsOf({ kavach10, kavach100, kavach10000, cedar100 }: Eng
   ];
 }
 
-function atLeast(name: string, found: number, bar: number, unit = ""): Bar {
+export function atLeast(name: string, found: number, bar: number, unit = ""): Bar {
   return { name, found, atLeast: bar, unit, met: found >= bar };
 }
 
-function atMost(name: string, found: number, bar: number, unit: string): Bar {
+export function atMost(name: string, found: number, bar: number, unit: string): Bar {
   return { name, found, atMost: bar, unit, met: found <= bar };
 }

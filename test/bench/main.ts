@@ -3,14 +3,14 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { cpus, loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
 import { Command, InvalidArgumentError } from "commander";
-import { barsOf, engineBarsOf } from "./bars.ts";
 import { startContestants } from "./contestants.ts";
 import { pinnedCores } from "./cores.ts";
 import { measureEngines } from "./engine.ts";
 import { demandH2load } from "./load.ts";
-import { asJson, asText, type Setting } from "./report.ts";
+import { allBarsOf, asJson, asText, type Measured, type Setting } from "./report.ts";
 import { requestFrame } from "./request.ts";
 import { type Bench, measure, measureAll, type Plan } from "./rounds.ts";
+import { measureSigning } from "./signing.ts";
 
 interface Options extends Plan {
   readonly json?: true;
@@ -23,7 +23,7 @@ const EASY = 0.7;
 function options(): Options {
   const command = new Command("bench")
     .description(
-      "Evaluate, unsigned and signed, beside a bare node:http2 and a grpc-js server; and the engine beside Cedar, in one run.",
+      "Evaluate, unsigned and signed, beside a bare node:http2 and a grpc-js server; the engine beside Cedar; and the signer, in one run.",
     )
     .option("--rounds <n>", "rounds, each over all servers", whole(1, 100), 3)
     .option("--seconds <n>", "length of one measurement", whole(1, 60), 3)
@@ -64,9 +64,13 @@ async function main(): Promise<void> {
       rounds: plan.rounds,
       seconds: plan.seconds,
     };
-    const engines = await measureEngines(cores, bench.progress);
-    console.log(json ? asJson(results, engines, setting) : asText(results, engines, setting));
-    if (check && [...barsOf(results), ...engineBarsOf(engines)].some(({ met }) => !met)) process.exitCode = 1;
+    const measured: Measured = {
+      results,
+      engines: await measureEngines(cores, bench.progress),
+      signing: await measureSigning(bench.progress),
+    };
+    console.log(json ? asJson(measured, setting) : asText(measured, setting));
+    if (check && allBarsOf(measured).some(({ met }) => !met)) process.exitCode = 1;
   } finally {
     await rm(folder, { recursive: true, force: true });
   }

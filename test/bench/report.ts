@@ -3,6 +3,7 @@ import { type Bar, barsOf, engineBarsOf, type Results } from "./bars.ts";
 import { type ContestantName, TITLES } from "./contestants.ts";
 import type { EngineRates } from "./engine.ts";
 import { STREAMS } from "./load.ts";
+import { type SigningFigures, signingBarsOf } from "./signing.ts";
 
 export interface Setting {
   readonly cores: string;
@@ -15,18 +16,35 @@ export interface Setting {
   readonly seconds: number;
 }
 
-export function asJson(results: Results, engines: EngineRates, setting: Setting): string {
+/** All that one run has found. */
+export interface Measured {
+  readonly results: Results;
+  readonly engines: EngineRates;
+  readonly signing: SigningFigures;
+}
+
+export function allBarsOf({ results, engines, signing }: Measured): Bar[] {
+  return [...barsOf(results), ...engineBarsOf(engines), ...signingBarsOf(signing)];
+}
+
+export function asJson(measured: Measured, setting: Setting): string {
+  const { results, engines, signing } = measured;
   const contestants = [...results.figures].map(([name, figures]) => ({
     name,
     title: TITLES[name],
     ...figures,
     ofBare: figures.callsPerSecond / bareOf(results, name),
   }));
-  const bars = [...barsOf(results), ...engineBarsOf(engines)];
-  return JSON.stringify({ setting, contestants, signedAt70Percent: results.easy, engines, bars }, undefined, 2);
+  const bars = allBarsOf(measured);
+  return JSON.stringify(
+    { setting, contestants, signedAt70Percent: results.easy, engines, signing, bars },
+    undefined,
+    2,
+  );
 }
 
-export function asText(results: Results, engines: EngineRates, setting: Setting): string {
+export function asText(measured: Measured, setting: Setting): string {
+  const { results, engines, signing } = measured;
   const { cores, node, cpu, otherLoad, requestBytes, rounds, seconds } = setting;
   return [
     `Node ${node}, ${cpu}; ${cores}; load average before ${otherLoad.toFixed(1)}`,
@@ -36,7 +54,9 @@ export function asText(results: Results, engines: EngineRates, setting: Setting)
     "",
     ...table([["engine in process, one core", "decisions/s"], ...engineRows(engines)]),
     "",
-    ...table([["bar", "found", "wanted", ""], ...[...barsOf(results), ...engineBarsOf(engines)].map(barRow)]),
+    ...table([["signer in process, 64 permits at a time", "permits/s", "loop p50 ms", "p99 ms"], signingRow(signing)]),
+    "",
+    ...table([["bar", "found", "wanted", ""], ...allBarsOf(measured).map(barRow)]),
   ].join("\n");
 }
 
@@ -64,6 +84,11 @@ function engineRows({ kavach10, kavach100, kavach10000, cedar100, python100 }: E
       python100 === undefined ? "npm test installs it" : shown(python100),
     ],
   ];
+}
+
+function signingRow({ permitsPerSecond, loopDelayP50Ms, loopDelayP99Ms }: SigningFigures): string[] {
+  const rate = Math.round(permitsPerSecond).toLocaleString("en");
+  return ["PermitSigner, hybrid", rate, loopDelayP50Ms.toFixed(2), loopDelayP99Ms.toFixed(2)];
 }
 
 /** The ceiling of an answer of that length. */
