@@ -14,62 +14,57 @@ import type { PrincipalKeys } from "./keys.ts";
 
 export interface ScriptCall {
   readonly keys: readonly string[];
-  readonly args: readonly (string | number)[];
+  readonly args: readonly string[];
 }
 
+const MODE = { required: 1, open_on_first_use: 2 } as const;
+
 export function admitCall(request: AdmitRequest, keys: PrincipalKeys): ScriptCall {
-  const plans = planLogs(request);
   const { session, memory, actionName } = request;
-  const logOf = (mode: LogPlan["mode"]) => plans.findIndex((plan) => plan.mode === mode) + 1;
-  const args: (string | number)[] = [
-    hexOf(request.requestDigest),
-    `${memory.issuedAtMs}:${memory.expiresAtMs}`,
-    request.rememberMs,
-    session?.mode ?? "none",
-    session?.id ?? "",
-    session?.lifetimeMs ?? 0,
-    session === undefined ? "" : sessionFacts([], session),
-    plans.length,
-    request.countAttempt ? logOf("attempts") : 0,
-    logOf("admissions"),
-  ];
-  for (const plan of plans) {
-    args.push(
-      plan.retainMs * 1000,
-      plan.largeWindowsMs.length,
-      ...plan.largeWindowsMs.map((windowMs) => windowMs * 1000),
-    );
+  const plans = planLogs(request);
+  const called = [keys.charge(base64Of(request.evaluationId))];
+  if (session !== undefined) called.push(keys.session(session.id), keys.sessionIndex());
+  for (const { mode } of plans) called.push(keys.entries(mode, actionName), keys.buckets(mode, actionName));
+  const charge = `${base64Of(request.requestDigest)}|${memory.issuedAtMs}:${memory.expiresAtMs}`;
+  const args = [charge, numbersOf(request, plans)];
+  if (session !== undefined) args.push(session.id, sessionFacts([], session));
+  return { keys: called, args };
+}
+
+/** One text for the script to walk: an argument each costs server and client several times as much. */
+function numbersOf(request: AdmitRequest, plans: readonly LogPlan[]): string {
+  const { rememberMs, session, countAttempt } = request;
+  let text = session === undefined ? `${rememberMs} 0 0` : `${rememberMs} ${MODE[session.mode]} ${session.lifetimeMs}`;
+  let logs = "";
+  let admissions = 0;
+  let attempts = 0;
+  for (const { mode, retainMs, largeWindowsMs } of plans) {
+    if (mode === "admissions") admissions = 1;
+    else attempts = countAttempt ? 2 : 1;
+    logs += ` ${retainMs} ${largeWindowsMs.length}`;
+    for (const windowMs of largeWindowsMs) logs += ` ${windowMs}`;
   }
-  args.push(request.candidates.length);
-  for (const candidate of request.candidates) {
-    const limits = candidate.effect === "permit" ? candidate.limits : [];
-    args.push(candidate.effect, candidate.oldestSessionStartMs ?? "", limits.length);
-    for (const limit of limits) args.push(logOf(limit.count), limit.max, limit.windowMs * 1000);
+  text += ` ${admissions} ${attempts}${logs}`;
+  for (const { effect, limits, oldestSessionStartMs } of request.candidates) {
+    text += ` ${effect === "permit" ? limits.length : -1} ${oldestSessionStartMs ?? -1}`;
+    if (effect !== "permit") continue;
+    for (const { count, max, windowMs } of limits) text += ` ${count === "admissions" ? max : -max} ${windowMs}`;
   }
-  return {
-    keys: [
-      keys.charge(hexOf(request.evaluationId)),
-      keys.session(session?.id ?? ""),
-      keys.sessionIndex(),
-      ...plans.flatMap(({ mode }) => [keys.entries(mode, actionName), keys.buckets(mode, actionName)]),
-    ],
-    args,
-  };
+  return text;
 }
 
 export function admitResult(reply: unknown, request: AdmitRequest): AdmitResult {
+  if (reply === "conflict" || reply === "session_unknown") return { kind: reply };
   if (!Array.isArray(reply)) throw new Bug("the admit script answered with no list");
-  const [kind, nowMs, candidate, exceeded, memory, ...session] = reply as [string, number, number, string, string];
-  if (kind === "conflict" || kind === "session_unknown") return { kind };
-  const charged = readMemory(memory);
+  const [nowMs, candidate, charge, exceeded] = reply as [number, number, 0 | 1 | string, string | undefined];
   return {
     kind: "admitted",
     nowMs,
     candidate: candidate < 0 ? undefined : candidate,
-    exceeded: readExceeded(exceeded),
-    ...(charged !== undefined && { memory: charged }),
+    exceeded: exceeded === undefined ? [] : readExceeded(exceeded),
+    ...(charge !== 0 && { memory: charge === 1 ? request.memory : readMemory(charge) }),
     ...(request.session !== undefined && {
-      session: storedSession(request.session.id, request.principalId, session),
+      session: storedSession(request.session.id, request.principalId, reply.slice(4)),
     }),
   };
 }
@@ -93,8 +88,11 @@ export function hexOf(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("hex");
 }
 
-function readMemory(text: string): ChargeMemory | undefined {
-  if (text === "") return undefined;
+function base64Of(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("base64url");
+}
+
+function readMemory(text: string): ChargeMemory {
   const [issuedAtMs, expiresAtMs] = text.split(":").map(Number) as [number, number];
   return { issuedAtMs, expiresAtMs };
 }

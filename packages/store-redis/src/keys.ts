@@ -25,8 +25,8 @@ export class PrincipalKeys {
     this.#base = base;
   }
 
-  charge(evaluationIdHex: string): string {
-    return `${this.#base}:charge:${evaluationIdHex}`;
+  charge(evaluationId: string): string {
+    return `${this.#base}:charge:${evaluationId}`;
   }
 
   redeemed(tokenIdHex: string): string {
