@@ -1,5 +1,5 @@
 /** The keys of a cluster, from the command to a node that takes them. */
-import { mkdtempSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { bundleFromBytes, KavachKeyPair, openSignedManifest } from "@kavach/crypto";
@@ -66,10 +66,95 @@ it("keeps the root encrypted, and refuses a manifest that it did not sign", asyn
   writeFileSync(passphrase, "correct horse\n");
   await keys("generate", "--dir", dir, "--passphrase-file", passphrase);
   expect(readFileSync(join(dir, "root.key"), "utf8")).toContain("ENCRYPTED");
-  await expect(keys("rotate", "--dir", dir)).rejects.toMatchObject({ code: "PASSPHRASE_NEEDED" });
+  await expect(keys("rotate", "--dir", dir)).rejects.toThrow(
+    `${join(dir, "root.key")}: the key file is encrypted; give --passphrase-file`,
+  );
+  writeFileSync(`${dir}-wrong`, "battery staple\n");
+  await expect(keys("rotate", "--dir", dir, "--passphrase-file", `${dir}-wrong`)).rejects.toThrow(
+    `${join(dir, "root.key")}: the passphrase is another`,
+  );
   writeFileSync(join(dir, "manifest"), readFileSync(join(other, "manifest")));
-  await expect(keys("manifest", "--dir", dir, "--passphrase-file", passphrase)).rejects.toMatchObject({
-    code: "RootSignatureInvalid",
-  });
+  await expect(keys("manifest", "--dir", dir, "--passphrase-file", passphrase)).rejects.toThrow(
+    `${join(dir, "manifest")}: the root's signature does not verify`,
+  );
   expect(readdirSync(dir).some((name) => name.endsWith(".new"))).toBe(false);
+});
+
+/** Every file of a folder with its bytes. */
+const contentOf = (dir: string) =>
+  new Map(readdirSync(dir).map((name) => [name, readFileSync(join(dir, name), "hex")]));
+
+it("writes for its owner alone, over nothing that is there, and over no public key that would be vouched for", async () => {
+  const dir = fresh();
+  const before = process.umask(0);
+  try {
+    await keys("generate", "--dir", dir);
+  } finally {
+    process.umask(before);
+  }
+  expect(statSync(dir).mode & 0o777).toBe(0o700);
+  for (const name of readdirSync(dir)) expect([name, statSync(join(dir, name)).mode & 0o777]).toEqual([name, 0o600]);
+  const made = contentOf(dir);
+  for (const name of [...made.keys()]) {
+    const other = fresh();
+    await keys("generate", "--dir", other);
+    for (const more of readdirSync(other).filter((one) => one !== name)) rmSync(join(other, more));
+    writeFileSync(join(other, name), "somebody's");
+    await expect(keys("generate", "--dir", other), name).rejects.toThrow(`${join(other, name)} is there already`);
+    expect(contentOf(other)).toEqual(new Map([[name, Buffer.from("somebody's").toString("hex")]]));
+  }
+});
+
+it("changes nothing where it fails, names what was wrong, and never the version back", async () => {
+  const dir = fresh();
+  await keys("generate", "--dir", dir);
+  await keys("rotate", "--dir", dir);
+  const spoilt: [string, string, RegExp][] = [
+    ["manifest", "junk", /manifest: the bytes are no manifest$/],
+    ["root.key", "junk", /root.key: the bytes are not of this key form$/],
+    ["permit.key", "junk", /permit.key: the bytes are not of this key form$/],
+    ["permit-1-x.pub", "junk", /permit-1-x.pub: the bytes are not of this key form$/],
+  ];
+  for (const [name, content, message] of spoilt) {
+    const whole = contentOf(dir);
+    writeFileSync(join(dir, name), content);
+    const changed = contentOf(dir);
+    await expect(keys("rotate", "--dir", dir), name).rejects.toThrow(message);
+    expect(contentOf(dir), name).toEqual(changed);
+    if (whole.has(name)) writeFileSync(join(dir, name), Buffer.from(whole.get(name) ?? "", "hex"));
+    else rmSync(join(dir, name));
+  }
+  rmSync(join(dir, "manifest"));
+  for (const command of ["rotate", "manifest"]) {
+    await expect(keys(command, "--dir", dir)).rejects.toThrow("manifest is not there");
+  }
+  await keys("manifest", "--dir", dir, "--after-version", "2");
+  expect((await manifestIn(dir)).version).toBe(3);
+  await keys("manifest", "--dir", dir, "--after-version", "1");
+  expect((await manifestIn(dir)).version).toBe(4);
+  writeFileSync(join(dir, "..", "file"), "");
+  await expect(keys("generate", "--dir", join(dir, "..", "file"))).rejects.toThrow("--dir: ");
+  await expect(keys("generate", "--dir", fresh(), "--passphrase-file", "nowhere")).rejects.toThrow(
+    "--passphrase-file: cannot read nowhere: ENOENT",
+  );
+});
+
+it("encrypts what the nodes sign with, and goes on doing so", { timeout: 60_000 }, async () => {
+  const dir = fresh();
+  const passphrase = `${dir}-node`;
+  writeFileSync(passphrase, "node horse\n");
+  const encrypted = ["--node-passphrase-file", passphrase];
+  const lines = await keys("generate", "--dir", dir, ...encrypted);
+  const flags = lines.find((line) => line.startsWith("gate-node "))?.split(" ") ?? [];
+  expect(flags.slice(-2)).toEqual(["--passphrase-file", passphrase]);
+  await expect(keys("rotate", "--dir", dir)).rejects.toThrow("permit.key: the key file is encrypted; give --node-pass");
+  await keys("rotate", "--dir", dir, ...encrypted);
+  for (const name of ["permit.key", "audit.key"]) {
+    await KavachKeyPair.loadFromFile(join(dir, name), { passphrase: "node horse" });
+    expect(readFileSync(join(dir, name), "utf8")).toContain("ENCRYPTED");
+  }
+  const auditFlags = ["--audit-dir", join(dir, "log"), "--audit-key", join(dir, "audit.key")];
+  const config = ["--config", join(REPO, "examples/gate-node.toml")];
+  await using node = await startGateProcess({ args: [...config, ...flags.slice(1), ...auditFlags] });
+  expect(node.child.log).not.toContain("made at this start");
 });

@@ -14,9 +14,14 @@ const progress = (line: string) => {
 
 const program = new Command("kavach")
   .description("Kavach: keys and audit logs of a cluster")
-  .showHelpAfterError("(add --help for what there is)")
   .addCommand(keysCommand({ clock: SYSTEM_CLOCK, print }))
   .addCommand(auditCommand({ print, progress }));
+
+for (const command of withCommands(program)) command.showHelpAfterError("(add --help for what there is)");
+
+function withCommands(command: Command): Command[] {
+  return [command, ...command.commands.flatMap(withCommands)];
+}
 
 program.parseAsync().catch((error: unknown) => {
   process.exitCode = (error as { readonly exitCode?: number }).exitCode ?? 1;
