@@ -31,6 +31,8 @@ const GROUP_MAX = 1000;
 const GROUP_BYTES_MAX = 1024 * 1024;
 /** Most bytes that wait for the disk. */
 const WAITING_BYTES_MAX = 64 * 1024 * 1024;
+/** One for all: a log that cannot keep up must not spend its time on stack traces. */
+const FULL = new AuditError("SINK_FULL", "too many entries wait");
 /** What passes by itself; after any other failure of the disk nobody knows what it kept, and the log stops. */
 const PASSING: ReadonlySet<string> = new Set(["ENOSPC", "EDQUOT", "EMFILE", "ENFILE"]);
 /** What an entry's index adds to its line. */
@@ -95,7 +97,7 @@ export class AuditLog implements AuditSink {
     if (this.#stopped !== undefined) throw this.#stopped;
     expectLiveKey(this.#settings);
     if (this.#waiting.length >= this.#settings.waitingMax || this.#waitingBytes >= WAITING_BYTES_MAX) {
-      throw new AuditError("SINK_FULL", "too many entries wait");
+      throw FULL;
     }
     const line = recordLine(record);
     const sizeBytes = Buffer.byteLength(line);
