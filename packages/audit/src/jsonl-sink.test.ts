@@ -25,7 +25,7 @@ class FakeFile implements AuditFile {
   syncs = 0;
   /** Bytes that a failing write leaves behind. */
   failAppendAfter: number | undefined;
-  failSync = false;
+  failSync: string | undefined;
   failTruncate = false;
   readonly #held: (() => void)[] = [];
   hold = false;
@@ -54,13 +54,13 @@ class FakeFile implements AuditFile {
   }
 
   async truncate(length: number) {
-    if (this.failTruncate) throw new Error("read-only");
+    if (this.failTruncate) throw Object.assign(new Error("no space left"), { code: "ENOSPC" });
     this.content = this.content.slice(0, length);
   }
 
   async datasync() {
     if (this.hold) await new Promise<void>((resolve) => this.#held.push(resolve));
-    if (this.failSync) throw new Error("input/output error");
+    if (this.failSync !== undefined) throw Object.assign(new Error("not synced"), { code: this.failSync });
     this.durable = this.content;
     this.syncs++;
   }
@@ -140,11 +140,22 @@ describe("JsonlAuditSink", () => {
   it("rejects what was written but not synced, and does not leave it to be taken for durable", async () => {
     const file = new FakeFile();
     const sink = await JsonlAuditSink.open(file);
-    file.failSync = true;
+    file.failSync = "ENOSPC";
     await expect(sink.append(record(1))).rejects.toMatchObject({ code: "WRITE_FAILED" });
-    file.failSync = false;
+    file.failSync = undefined;
     await sink.append(record(2));
     expect(file.content).toBe(lineOf(2));
+  });
+
+  it("takes nothing more after a sync that failed for another reason than room", async () => {
+    const file = new FakeFile();
+    const sink = await JsonlAuditSink.open(file);
+    file.failSync = "EIO";
+    await expect(sink.append(record(1))).rejects.toMatchObject({ code: "WRITE_FAILED" });
+    file.failSync = undefined;
+    await expect(sink.append(record(2))).rejects.toMatchObject({ code: "LOG_STOPPED" });
+    expect(file.durable).toBe("");
+    await sink.close();
   });
 
   it("holds no more records than it was told", async () => {

@@ -1,5 +1,6 @@
 /** Appends records to a file, one JSON line each, and makes whole groups durable with one sync. */
 import { open } from "node:fs/promises";
+import { passesByItself } from "./disk-failure.ts";
 import { AuditError } from "./errors.ts";
 import { type AuditRecord, recordLine } from "./record.ts";
 import type { AuditSink } from "./sink.ts";
@@ -37,6 +38,7 @@ export class JsonlAuditSink implements AuditSink {
   #durableBytes: number;
   /** The file may be longer than that, or its last line torn. */
   #torn: boolean = false;
+  #stopped: AuditError | undefined;
   #closed: boolean = false;
 
   private constructor(file: AuditFile, durableBytes: number, waitingMax: number) {
@@ -63,6 +65,7 @@ export class JsonlAuditSink implements AuditSink {
 
   async append(record: AuditRecord): Promise<void> {
     if (this.#closed) throw new AuditError("SINK_CLOSED", "the audit sink is closed");
+    if (this.#stopped !== undefined) throw this.#stopped;
     if (this.#waiting.length >= this.#waitingMax) throw new AuditError("SINK_FULL", "too many audit records wait");
     const line = `${recordLine(record)}\n`;
     await new Promise<void>((resolve, reject) => {
@@ -90,6 +93,7 @@ export class JsonlAuditSink implements AuditSink {
 
   async #writeGroup(group: readonly Waiting[]): Promise<void> {
     try {
+      if (this.#stopped !== undefined) throw this.#stopped;
       if (this.#torn) await this.#file.truncate(this.#durableBytes);
       this.#torn = true;
       const lines = group.map(({ line }) => line).join("");
@@ -99,6 +103,11 @@ export class JsonlAuditSink implements AuditSink {
       this.#torn = false;
       for (const { resolve } of group) resolve();
     } catch (cause) {
+      if (!passesByItself(cause)) {
+        this.#stopped ??= new AuditError("LOG_STOPPED", "the audit file takes no more until it is opened anew", {
+          cause,
+        });
+      }
       const error = new AuditError("WRITE_FAILED", "the audit record is not durable", { cause });
       for (const { reject } of group) reject(error);
     }

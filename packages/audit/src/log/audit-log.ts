@@ -5,6 +5,7 @@
 import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { MerkleFrontier } from "@kavach/crypto";
+import { passesByItself } from "../disk-failure.ts";
 import { AuditError } from "../errors.ts";
 import { type AuditRecord, recordLine } from "../record.ts";
 import type { AuditSink } from "../sink.ts";
@@ -33,8 +34,6 @@ const GROUP_BYTES_MAX = 1024 * 1024;
 const WAITING_BYTES_MAX = 64 * 1024 * 1024;
 /** One for all: a log that cannot keep up must not spend its time on stack traces. */
 const FULL = new AuditError("SINK_FULL", "too many entries wait");
-/** What passes by itself; after any other failure of the disk nobody knows what it kept, and the log stops. */
-const PASSING: ReadonlySet<string> = new Set(["ENOSPC", "EDQUOT", "EMFILE", "ENFILE"]);
 /** What an entry's index adds to its line. */
 const INDEX_BYTES_MAX = 64;
 /** Longest wait for the list of origins, milliseconds: one that is silent must not keep the log from closing. */
@@ -197,7 +196,7 @@ export class AuditLog implements AuditSink {
     try {
       return await work;
     } catch (cause) {
-      if (!PASSING.has(String((cause as NodeJS.ErrnoException).code)) && this.#stopped === undefined) {
+      if (!passesByItself(cause) && this.#stopped === undefined) {
         this.#stopped = new AuditError("LOG_STOPPED", "the audit log takes no more entries until it is opened anew", {
           cause,
         });
