@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -75,6 +75,17 @@ describe("PublicKeyDirectory from a file", () => {
     expect((await forgetful).version).toBe(1);
     await writeFile(seenVersionFile, "{}");
     await expect(start()).rejects.toEqual(fails("Corrupt"));
+  });
+
+  it("shares the file between verifiers that start at once", async () => {
+    const seenVersionFile = join(folder, "shared");
+    await writeFile(file, await manifestOf(5));
+    const start = () =>
+      PublicKeyDirectory.fromSignedFile(file, { rootBundle, clock: clockAt(NOW_MS), seenVersionFile });
+    const started = await Promise.all(Array.from({ length: 20 }, start));
+    expect(started.map(({ version }) => version)).toEqual(started.map(() => 5));
+    expect(JSON.parse(await readFile(seenVersionFile, "utf8"))).toMatchObject({ version: 5 });
+    expect((await readdir(folder)).filter((name) => name.startsWith("shared"))).toEqual(["shared"]);
   });
 
   it("refuses when it cannot keep the version", async () => {

@@ -18,11 +18,11 @@ export async function readAtMost(path: string, bytesMax: number): Promise<Uint8A
 }
 
 /**
- * Replaces the file by one that its owner alone may read, durable when this resolves; a crash leaves the old file or the new one.
- * Rejects with whatever the file system says.
+ * Replaces the file by one that its owner alone may read, durable when this resolves; a crash leaves the old file or the new one, and
+ * perhaps the draft, which is overwritten the next time. Writers that share a file each need a draft of their own. Rejects with whatever
+ * the file system says.
  */
-export async function replaceFile(path: string, content: Uint8Array): Promise<void> {
-  const draft = `${path}.new`;
+export async function replaceFile(path: string, content: Uint8Array, draft = `${path}.new`): Promise<void> {
   // What an earlier crash left behind may have other rights.
   await rm(draft, { force: true });
   try {
