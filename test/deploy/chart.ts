@@ -73,7 +73,9 @@ export interface PodSpec {
   readonly containers: readonly Container[];
   readonly volumes?: readonly {
     readonly name: string;
-    readonly secret?: { readonly secretName: string };
+    readonly secret?: { readonly secretName: string; readonly items?: readonly unknown[] };
+    readonly persistentVolumeClaim?: { readonly claimName: string };
+    readonly emptyDir?: object;
     readonly configMap?: { readonly name: string };
   }[];
 }
@@ -85,7 +87,7 @@ export interface Container {
   readonly securityContext: Readonly<Record<string, unknown>>;
   readonly ports: readonly { readonly name: string }[];
   readonly env: readonly { readonly valueFrom?: { readonly secretKeyRef?: { readonly name: string } } }[];
-  readonly volumeMounts?: readonly { readonly name: string }[];
+  readonly volumeMounts?: readonly { readonly name: string; readonly mountPath: string; readonly readOnly?: boolean }[];
 }
 
 export function manifestsOf(text: string): Manifest[] {

@@ -68,7 +68,7 @@ describe.each(VALUES)("with values %s", (values) => {
   it("mounts only volumes it declares, from objects it makes or was told of", async () => {
     const all = await manifests(values);
     const made = new Set(all.map(({ kind, metadata }) => `${kind}/${metadata.name}`));
-    const told = ["kavach-keys", "shared-redis", "permit-keys", "team-policies", "gate-tls"];
+    const told = ["kavach-keys", "shared-redis", "permit-keys", "audit-keys", "team-policies", "gate-tls"];
     const exists = (kind: string, name: string) => made.has(`${kind}/${name}`) || told.includes(name);
     for (const { spec } of podsOf(all)) {
       const volumes = spec.volumes ?? [];
@@ -114,6 +114,75 @@ it("runs three gate-nodes and two fan-outs where nothing else is said, and lets 
   expect(headless?.spec?.ports?.[0]).toMatchObject({ name: "grpc", appProtocol: "kubernetes.io/h2c" });
 });
 
+describe("lets a gate-node write", () => {
+  const gateNode = async (values: string) => {
+    const pod = podsOf(await manifests(values)).find(({ spec }) => spec.containers[0]?.name === "gate-node");
+    if (pod === undefined) throw new Error("no gate-node");
+    const { args = [], volumeMounts = [] } = pod.spec.containers[0] ?? {};
+    const flags = new Map(args.slice(1).map((arg) => arg.split("=") as [string, string]));
+    const state = pod.spec.volumes?.find(({ name }) => name === "state");
+    return { flags, state, mounts: volumeMounts, volumes: pod.spec.volumes ?? [] };
+  };
+
+  it.each(VALUES)("in one place alone, where it remembers the manifest it saw: values %s", async (values) => {
+    const { flags, mounts } = await gateNode(values);
+    expect(mounts.filter(({ readOnly }) => readOnly !== true)).toEqual([
+      { name: "state", mountPath: "/var/lib/kavach" },
+    ]);
+    for (const flag of ["--seen-version", "--audit-dir"]) {
+      const path = flags.get(flag);
+      if (path !== undefined) expect(path).toMatch(/^\/var\/lib\/kavach\//);
+    }
+    expect(flags.get("--seen-version")).toBe("/var/lib/kavach/manifest-seen");
+  });
+
+  it("an audit log of its own for every pod, signed by a key that no other purpose has, on a volume that stays", async () => {
+    const { flags, state, volumes } = await gateNode("everything");
+    expect(flags.get("--audit-dir")).toBe("/var/lib/kavach/audit/$(KAVACH_NODE_ID)");
+    expect(flags.get("--audit-mode")).toBe("best_effort");
+    expect(flags.get("--audit-key")).toBe("/etc/kavach/audit/audit.key");
+    expect(volumes.find(({ name }) => name === "audit-key")?.secret).toMatchObject({
+      secretName: "audit-keys",
+      items: [{ key: "signing.key", path: "audit.key" }],
+    });
+    expect(state).toEqual({ name: "state", persistentVolumeClaim: { claimName: "gate-state" } });
+  });
+
+  it("no audit log where none is asked for, and nothing that outlives the pod", async () => {
+    const { flags, state } = await gateNode("smallest");
+    expect([...flags.keys()].filter((flag) => flag.startsWith("--audit") || flag.startsWith("--pass"))).toEqual([]);
+    expect(flags.has("--permit-format")).toBe(false);
+    expect(state).toEqual({ name: "state", emptyDir: {} });
+  });
+
+  it("with keys that are encrypted, in a Secret of its own or of the chart", async () => {
+    for (const [values, key] of [
+      ["own-objects", "pass"],
+      ["everything", "passphrase.txt"],
+    ] as const) {
+      const { flags, volumes } = await gateNode(values);
+      expect(flags.get("--passphrase-file")).toBe("/etc/kavach/keys/passphrase");
+      const keys = volumes.find(({ name }) => name === "keys")?.secret;
+      expect(keys).toMatchObject({ items: expect.arrayContaining([{ key, path: "passphrase" }]) });
+    }
+    const secret = (await manifests("everything")).find(({ metadata }) => metadata.name === "authz-keys");
+    expect(secret?.data).toMatchObject({ "passphrase.txt": "cGFzcw==" });
+  });
+
+  it("permits of the format that is named", async () => {
+    const { output } = await helm(
+      "template",
+      "kavach",
+      CHART,
+      "-f",
+      valuesFile("smallest"),
+      "--set",
+      "gateNode.permitFormat=v1",
+    );
+    expect(output).toContain("- --permit-format=v1");
+  });
+});
+
 it("makes no Secret of keys that was not given", async () => {
   const secrets = (await manifests("smallest"))
     .filter(({ kind }) => kind === "Secret")
@@ -150,6 +219,12 @@ describe("refuses", () => {
     ["no Redis", "redis.url=", "redis: give url, or existingSecret"],
     ["two places for Redis", "redis.existingSecret=other", "redis: give url or existingSecret, not both"],
     ["no keys", "keys.existingSecret=", "keys: there is no default key"],
+    ["a passphrase beside a Secret that is yours", "keys.data.passphrase=cGFzcw==", "keys: give existingSecret or data, not both"],
+    ["a permit format that is none", "gateNode.permitFormat=v3", "/gateNode/permitFormat"],
+    ["an audit log without a key", "audit.enabled=true", "audit.existingSecret: name the Secret"],
+    ["an audit log that dies with its pod", "audit.enabled=true,audit.existingSecret=x", "gone with their pods"],
+    ["an audit mode that is none", "audit.mode=sometimes", "/audit/mode"],
+    ["a claim that is no name", "state.existingClaim=Not A Name", "/state/existingClaim"],
     ["no policies", "policies.toml=", "policies: give toml"],
     [
       "two places for policies",

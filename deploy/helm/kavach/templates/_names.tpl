@@ -46,7 +46,7 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace 
 {{- end -}}
 
 {{- define "kavach.keySecret" -}}
-{{- $given := or .Values.keys.data.permitKey .Values.keys.data.manifest .Values.keys.data.root -}}
+{{- $given := or .Values.keys.data.permitKey .Values.keys.data.manifest .Values.keys.data.root .Values.keys.data.passphrase -}}
 {{- if and $given .Values.keys.existingSecret -}}{{ fail "keys: give existingSecret or data, not both" }}{{- end -}}
 {{- if .Values.keys.existingSecret -}}{{ .Values.keys.existingSecret }}
 {{- else -}}
@@ -54,6 +54,25 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace 
 {{- $_ := required "keys.data.manifest: the root-signed manifest that vouches for the permit key" .Values.keys.data.manifest -}}
 {{- $_ := required "keys.data.root: the public key bundle of the root that signed the manifest" .Values.keys.data.root -}}
 {{ include "kavach.fullname" . }}-keys
+{{- end -}}
+{{- end -}}
+
+{{/* Whether audit logs are written, and that they lie where they can stay. */}}
+{{- define "kavach.audits" -}}
+{{- if .Values.audit.enabled -}}
+{{- $_ := required "audit.existingSecret: name the Secret with the key pair that signs the logs" .Values.audit.existingSecret -}}
+{{- if not (or .Values.state.existingClaim .Values.audit.allowEmptyDir) -}}
+{{- fail "audit: the logs would be gone with their pods: give state.existingClaim, or audit.allowEmptyDir=true where something carries them elsewhere" -}}
+{{- end -}}
+yes
+{{- end -}}
+{{- end -}}
+
+{{/* The key inside the Secret of keys that holds their passphrase, or empty. */}}
+{{- define "kavach.passphraseKey" -}}
+{{- if .Values.keys.existingSecret -}}{{ .Values.keys.passphrase }}
+{{- else if .Values.keys.data.passphrase -}}{{ default "passphrase" .Values.keys.passphrase }}
+{{- else if .Values.keys.passphrase -}}{{ fail "keys.passphrase: names a file that keys.data does not hold; give keys.data.passphrase" }}
 {{- end -}}
 {{- end -}}
 
