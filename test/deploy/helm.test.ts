@@ -219,7 +219,11 @@ describe("refuses", () => {
     ["no Redis", "redis.url=", "redis: give url, or existingSecret"],
     ["two places for Redis", "redis.existingSecret=other", "redis: give url or existingSecret, not both"],
     ["no keys", "keys.existingSecret=", "keys: there is no default key"],
-    ["a passphrase beside a Secret that is yours", "keys.data.passphrase=cGFzcw==", "keys: give existingSecret or data, not both"],
+    [
+      "a passphrase beside a Secret that is yours",
+      "keys.data.passphrase=cGFzcw==",
+      "keys: give existingSecret or data, not both",
+    ],
     ["a permit format that is none", "gateNode.permitFormat=v3", "/gateNode/permitFormat"],
     ["an audit log without a key", "audit.enabled=true", "audit.existingSecret: name the Secret"],
     ["an audit log that dies with its pod", "audit.enabled=true,audit.existingSecret=x", "gone with their pods"],
