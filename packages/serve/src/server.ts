@@ -154,6 +154,8 @@ function http2Server(
     maxSessionMemory: limits.sessionMemoryMegabytesMax,
     streamResetBurst: limits.resetBurst,
     streamResetRate: limits.resetsPerSecond,
+    // Node counts a stream until its object is gone, so a caller that reopens at once is over the limit without knowing.
+    maxSessionRejectedStreams: limits.resetBurst,
     settings: {
       enablePush: false,
       maxConcurrentStreams: limits.streamsPerConnectionMax,
