@@ -183,6 +183,21 @@ describe("AuditLog", () => {
     await (await openLog(folder)).close();
   });
 
+  it("keeps checkpoints on its disk while the list of origins is silent", async () => {
+    const registry = new MemoryOriginRegistry();
+    const log = await openLog(folder, { registry, checkpointEveryMs: 10 });
+    const answer = Promise.withResolvers<void>();
+    const publish = vi.spyOn(registry, "publish").mockReturnValueOnce(answer.promise);
+    for (let size = 1; size <= 3; size++) {
+      await log.append(record(size));
+      await expect.poll(async () => (await verify()).proven).toBe(size);
+    }
+    expect(publish).toHaveBeenCalledTimes(1);
+    answer.resolve();
+    await log.close();
+    expect(await registry.list()).toMatchObject([{ size: 3 }]);
+  });
+
   it.each([{ name: "a b" }, { segmentBytesMax: 1 }, { checkpointEveryMs: 0 }, { waitingMax: 0.5 }, { dir: "" }])(
     "refuses option %o",
     async (option) => {

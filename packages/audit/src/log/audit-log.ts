@@ -9,6 +9,7 @@ import { passesByItself } from "../disk-failure.ts";
 import { AuditError } from "../errors.ts";
 import { type AuditRecord, recordLine } from "../record.ts";
 import type { AuditSink } from "../sink.ts";
+import { Checkpointing } from "./checkpointing.ts";
 import { encodeGroup } from "./group.ts";
 import { CHECKPOINT, replaceFile, segmentCheckpointName, segmentName } from "./layout.ts";
 import { LINE_BYTES_MAX } from "./lines.ts";
@@ -16,7 +17,6 @@ import { type OpenedFolder, type Opening, openFolder } from "./opening.ts";
 import { Segment } from "./segment.ts";
 import { type AuditLogOptions, checkedSettings, type Settings } from "./settings.ts";
 import { expectLiveKey, signFrontier } from "./signing.ts";
-import { within } from "./within.ts";
 import { lockForWriting, type Unlock } from "./writer-lock.ts";
 
 interface Waiting {
@@ -36,8 +36,6 @@ const WAITING_BYTES_MAX = 64 * 1024 * 1024;
 const FULL = new AuditError("SINK_FULL", "too many entries wait");
 /** What an entry's index adds to its line. */
 const INDEX_BYTES_MAX = 64;
-/** Longest wait for the list of origins, milliseconds: one that is silent must not keep the log from closing. */
-const REGISTRY_WAIT_MS = 5000;
 
 export class AuditLog implements AuditSink {
   readonly origin: string;
@@ -50,10 +48,7 @@ export class AuditLog implements AuditSink {
   #waiting: Waiting[] = [];
   #waitingBytes: number = 0;
   #writing: Promise<void> | undefined;
-  /** Size of the newest checkpoint that is on the disk, and of the newest that was published. */
-  #checkpointed: number = -1;
-  #published: number = -1;
-  #checkpointing: Promise<void> | undefined;
+  readonly #checkpoints: Checkpointing;
   #timer: NodeJS.Timeout | undefined;
   #stopped: AuditError | undefined;
   #closed: boolean = false;
@@ -66,6 +61,10 @@ export class AuditLog implements AuditSink {
     this.#folder = opened.folder;
     this.#segment = opened.segment;
     this.#frontier = opened.frontier;
+    this.#checkpoints = new Checkpointing(settings, {
+      ...opened,
+      write: (note) => this.#onDisk(replaceFile(opened.folder, CHECKPOINT, note)),
+    });
   }
 
   /**
@@ -112,11 +111,7 @@ export class AuditLog implements AuditSink {
 
   /** Signs, keeps and publishes a checkpoint over all that is durable now. Rejects with what went wrong; nothing is lost then. */
   async checkpoint(): Promise<void> {
-    while (this.#checkpointing !== undefined) await this.#checkpointing.catch(() => {});
-    this.#checkpointing = this.#makeCheckpoint().finally(() => {
-      this.#checkpointing = undefined;
-    });
-    await this.#checkpointing;
+    await this.#checkpoints.make();
   }
 
   /** Writes what waits, makes a last checkpoint, and lets go of the files. Rejects when the checkpoint could not be made. */
@@ -146,14 +141,11 @@ export class AuditLog implements AuditSink {
 
   /** Never rejects. A log that stopped is signed as far as it came, once. */
   async #tick(): Promise<void> {
-    if (this.#checkpointing !== undefined) return;
     const again = this.#stopped === undefined;
     if (!again) clearInterval(this.#timer);
-    try {
-      await this.checkpoint();
-    } catch (error) {
+    await this.#checkpoints.attempt((error) => {
       this.#settings.report(error, `audit checkpoint not made${again ? "; tried again" : ""}`);
-    }
+    });
   }
 
   /** Whatever arrives while a group is being made durable is the next group. Never rejects. */
@@ -226,19 +218,5 @@ export class AuditLog implements AuditSink {
       await rm(join(this.#folder, segmentName(head.first)), { force: true });
       throw error;
     }
-  }
-
-  async #makeCheckpoint(): Promise<void> {
-    const { size } = this.#frontier;
-    if (size === this.#checkpointed && size === this.#published) return;
-    const note = await signFrontier(this.#settings, this.origin, this.#frontier);
-    await this.#onDisk(replaceFile(this.#folder, CHECKPOINT, note));
-    this.#checkpointed = size;
-    try {
-      await within(REGISTRY_WAIT_MS, this.#settings.registry.publish({ origin: this.origin, size, note }));
-    } catch (cause) {
-      throw new AuditError("REGISTRY_UNAVAILABLE", "the checkpoint was not published", { cause });
-    }
-    this.#published = size;
   }
 }
