@@ -32,7 +32,7 @@ export class UnaryFrame {
     return undefined;
   }
 
-  /** The message, once the request has ended. */
+  /** The message, once the request has ended. It is held no longer here: what a call waits for may take a while. */
   take(): Uint8Array | ConnectError {
     if (this.#size === 0) {
       return new ConnectError("protocol error: missing input message for unary method", Code.Unimplemented);
@@ -44,6 +44,7 @@ export class UnaryFrame {
     if ((frame[0]! & COMPRESSED) !== 0) {
       return new ConnectError("received compressed envelope, but do not know how to decompress", Code.Internal);
     }
+    this.#bytes = undefined;
     return frame.subarray(PREFIX_BYTES);
   }
 
