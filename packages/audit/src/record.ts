@@ -34,8 +34,8 @@ export interface AuditRecord {
    * `unauthenticated:` and an address; of an embedded gate: what its application says. Absent or empty: nobody is known.
    */
   readonly caller?: string;
-  /** What the verdict rests on besides the request, such as counts and session times, by name. Absent: nothing. */
-  readonly facts?: Readonly<Record<string, string | number | boolean>>;
+  /** What the verdict rests on besides action and params, by name: roles, session times and counts, addresses. Absent: nothing. */
+  readonly facts?: Readonly<Record<string, string | number | boolean | readonly string[]>>;
   /** Unix milliseconds. */
   readonly atMs: number;
 }

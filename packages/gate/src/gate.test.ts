@@ -306,6 +306,30 @@ describe("options", () => {
     expect(sink.records.map(({ found }) => found.kind)).toEqual(["permit", "refuse", "invalidate"]);
   });
 
+  it("audit: the facts that a verdict rests on are recorded, a kept session's rather than the caller's", async () => {
+    const sink = new MemoryAuditSink();
+    const sessionStore = new InMemorySessionStore();
+    const gate = Gate.fromObject(POLICIES, { sessionStore, audit: { sink, mode: "required" } });
+    const here = { countryCode: "DE", latitude: 52.5, longitude: 13.4 };
+    const first = report({
+      sessionId: "s",
+      ip: "10.0.0.1",
+      currentGeo: here,
+      device: { hash: "laptop" },
+      roles: ["support"],
+    });
+    await gate.evaluate(first);
+    await gate.evaluate({ ...first, originIp: "10.9.9.9", originGeo: { countryCode: "XX" }, actionCount: 77 });
+    const now = { ip: "10.0.0.1", country: "DE", latitude: 52.5, longitude: 13.4, device: "laptop" };
+    const origin = Object.fromEntries(Object.entries(now).map(([name, value]) => [`session_origin_${name}`, value]));
+    expect(sink.records[1]?.facts).toEqual({
+      ...{ principal_kind: first.principalKind, principal_roles: ["support"], ...now, ...origin },
+      ...{ session_stored: true, session_action_count: 1, session_started_at_ms: expect.any(Number) },
+    });
+    await Gate.fromObject(POLICIES, { audit: { sink } }).evaluate(report());
+    expect(sink.records[2]?.facts).toEqual({ principal_kind: first.principalKind });
+  });
+
   it("audit: the caller that the application names is recorded, and no other", async () => {
     const sink = new MemoryAuditSink();
     const gate = Gate.fromObject(POLICIES, { audit: { sink, mode: "required" } });

@@ -1,6 +1,6 @@
 /** Writes one verdict to the audit log: what was found, what was answered, and on which facts. */
-import type { AuditSink } from "@kavach/audit";
-import type { Decision } from "@kavach/model";
+import type { AuditRecord, AuditSink } from "@kavach/audit";
+import type { Decision, Device, GeoLocation } from "@kavach/model";
 import type { Frame } from "./frame.ts";
 import type { GateParts } from "./parts.ts";
 import type { Soon } from "./soon.ts";
@@ -40,13 +40,34 @@ async function write(sink: AuditSink, parts: GateParts, frame: Frame, decision: 
   }
 }
 
-/** What counted beside the request: the session as the store has it, else as the caller told it. */
-function factsOf({ session: stored, context }: Frame): Readonly<Record<string, number | boolean>> {
-  const session = stored ?? context.session;
-  if (session === undefined) return {};
+type Facts = NonNullable<AuditRecord["facts"]>;
+
+/**
+ * What policies and detectors were given about principal, session and surroundings; the params have a digest of their own. A session's
+ * facts are the store's where it keeps the session, else the caller's word.
+ */
+function factsOf({ session: stored, context: { principal, session: told, environment } }: Frame): Facts {
+  const session = stored ?? told;
   return {
-    session_stored: stored !== undefined,
-    session_started_at_ms: session.startedAtMs,
-    session_action_count: session.actionCount,
+    principal_kind: principal.kind,
+    ...(principal.roles.length > 0 && { principal_roles: principal.roles }),
+    ...whereabouts("", environment.ip, environment.geo, environment.device),
+    ...(session !== undefined && {
+      session_stored: stored !== undefined,
+      session_started_at_ms: session.startedAtMs,
+      session_action_count: session.actionCount,
+      ...whereabouts("session_origin_", session.originIp, session.originGeo, session.originDevice),
+    }),
+  };
+}
+
+/** Only what is known. A place is its country and, where detectors measure distances, its coordinates. */
+function whereabouts(prefix: string, ip?: string, geo?: GeoLocation, device?: Device): Facts {
+  return {
+    ...(ip !== undefined && { [`${prefix}ip`]: ip }),
+    ...(geo !== undefined && { [`${prefix}country`]: geo.countryCode }),
+    ...(geo?.latitude !== undefined && { [`${prefix}latitude`]: geo.latitude }),
+    ...(geo?.longitude !== undefined && { [`${prefix}longitude`]: geo.longitude }),
+    ...(device?.hash !== undefined && { [`${prefix}device`]: device.hash }),
   };
 }
