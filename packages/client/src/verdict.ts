@@ -2,6 +2,7 @@
 import { type EvaluateResponse, Propagation, type Refusal, type Verdict as WireVerdict } from "@kavach/api";
 import {
   type DecisionFacts,
+  formatOneSignature,
   InvalidateVerdict,
   type ObservedVerdict,
   PermitVerdict,
@@ -25,7 +26,7 @@ export function readVerdict(response: EvaluateResponse, actionName: string): Ver
   const answer = readAnswer(response.verdict, "");
   switch (answer.kind) {
     case "permit":
-      return new PermitVerdict(facts, { ...answer, token: answer.permit }, actionName);
+      return new PermitVerdict(facts, issuedOf(answer), actionName);
     case "refuse": {
       const wait = retryAfter !== undefined && { retryAfterMs: durationFromWire(retryAfter, "retry_after") };
       return new RefuseVerdict(facts, { ...answer, ...wait });
@@ -33,6 +34,11 @@ export function readVerdict(response: EvaluateResponse, actionName: string): Ver
     case "invalidate":
       return new InvalidateVerdict(facts, answer.scope, propagationName(response.propagation));
   }
+}
+
+function issuedOf({ permit: token, tokenId, issuedAtMs, expiresAtMs }: Extract<ObservedVerdict, { kind: "permit" }>) {
+  const signature = formatOneSignature(token);
+  return { token, tokenId, issuedAtMs, expiresAtMs, ...(signature !== undefined && { signature }) };
 }
 
 function readAnswer(verdict: WireVerdict["verdict"], path: string): ObservedVerdict {

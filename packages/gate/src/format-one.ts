@@ -29,20 +29,6 @@ export function formatOneSealer(signer: PqTokenSigner): PermitSealer {
   };
 }
 
-/** Whether bytes are written as a token of format 1; who signed them, if anybody, is not asked. */
-export function isFormatOne(token: Uint8Array): boolean {
-  if (token[0] !== BRACE) return false;
-  try {
-    const members = Object.keys(JSON.parse(Buffer.from(token).toString("utf8")));
-    return members.length === MEMBERS.length && MEMBERS.every((member) => members.includes(member));
-  } catch {
-    return false;
-  }
-}
-
-const BRACE = 0x7b;
-const MEMBERS = ["token_id", "evaluation_id", "issued_at", "expires_at", "action_name", "signature"];
-
 function tokenJson(token: PermitToken, signature: Uint8Array): string {
   return JSON.stringify({
     token_id: token.tokenId,

@@ -1,8 +1,7 @@
 /** Checks permits for callers: verification against what is about to be done, and redemption, once in the whole cluster. */
 import type { PermitClaims, PermitFailureCode, PermitVerifier } from "@kavach/crypto";
-import type { Action, Clock, RevocationSubject } from "@kavach/model";
+import { type Action, type Clock, formatOneSignature, type RevocationSubject } from "@kavach/model";
 import type { Store } from "@kavach/store";
-import { isFormatOne } from "./format-one.ts";
 import type { RevocationView } from "./freshness.ts";
 
 export interface PermitExpectation {
@@ -69,7 +68,9 @@ export class Permits {
     });
     if (verified.kind === "invalid") {
       // Format 1 binds nothing of what is expected here but the action: there is nothing to compare, and nothing to use up.
-      return verified.failure === "MALFORMED" && isFormatOne(token) ? failed("FORMAT_UNSUPPORTED") : verified;
+      return verified.failure === "MALFORMED" && formatOneSignature(token) !== undefined
+        ? failed("FORMAT_UNSUPPORTED")
+        : verified;
     }
     const revoked = this.#revoked(verified.claims);
     return revoked === undefined ? verified : failed(revoked);

@@ -4,6 +4,7 @@ export * from "./context-flat.ts";
 export * from "./context-input.ts";
 export type * from "./decision.ts";
 export * from "./errors.ts";
+export * from "./format-one.ts";
 export * from "./limits.ts";
 export * from "./net-address.ts";
 export * from "./nouns.ts";

@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { GateService, KeyService, PermitFailure, PermitService } from "@kavach/api";
-import { type Channel, grpcServiceOf, openChannel } from "@kavach/client";
+import { type Channel, GateClient, grpcServiceOf, openChannel } from "@kavach/client";
 import {
   bundleFromBytes,
   DirectoryTokenVerifier,
@@ -78,6 +78,20 @@ describe("a gate-node with --permit-format v1", () => {
     await verifier.verify(token, signature);
     const other = new PermitToken({ ...token, actionName: "issue_refunds" });
     await expect(verifier.verify(other, signature)).rejects.toMatchObject({ code: "SignatureInvalid" });
+  });
+
+  it("gives clients the envelope apart, as an embedded gate does", async () => {
+    const client = new GateClient({ endpoints: node.address });
+    const context = {
+      principalId: "agent-7",
+      principalKind: "agent",
+      actionName: "issue_refund",
+      params: { amount: 5 },
+    };
+    const { permitToken, signature } = await client.check(context as never);
+    client.close();
+    const verifier = new DirectoryTokenVerifier(await directoryOf(channel));
+    await verifier.verify(new PermitToken(permitToken), signature as Uint8Array);
   });
 
   it("neither verifies nor redeems them itself: they do not say for whom and for what they are", async () => {
