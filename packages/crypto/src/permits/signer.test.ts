@@ -72,6 +72,28 @@ describe("PermitSigner", () => {
     expect(headSizes(await Promise.all([first, signer.seal(claimsOf({}, 2))]))).toEqual([2, 2]);
   });
 
+  it.each([
+    [0, 10],
+    [2, 3],
+  ])(
+    "takes in what keeps arriving, for batchWaitMs at most: a permit every %i ms, %i in the first batch",
+    async (everyMs, first) => {
+      const moving = clockAt(NOW_MS);
+      const signer = new PermitSigner({ keyPair, clock: moving, batchWaitMs: 5 });
+      const tokens: Promise<Uint8Array>[] = [];
+      await new Promise<void>((resolve) => {
+        const arrive = () => {
+          if (tokens.length === 9) resolve();
+          else setImmediate(arrive);
+          tokens.push(signer.seal(claimsOf({}, tokens.length)));
+          moving.ms += everyMs;
+        };
+        arrive();
+      });
+      expect(headSizes(await Promise.all(tokens.slice(0, first)))).toEqual(Array.from({ length: first }, () => first));
+    },
+  );
+
   it("signs beside a signature that takes longer than batchWaitMs, but never three at once", async () => {
     vi.useFakeTimers();
     const open: (() => void)[] = [];

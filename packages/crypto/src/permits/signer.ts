@@ -22,8 +22,8 @@ export interface PermitSignerOptions {
   /** Most permits under one signature, 1 to 512. Default 512. */
   readonly batchMax?: number;
   /**
-   * Longest wait for a signature that is still being made, milliseconds, 1 to 1000: after it the next batch is signed beside
-   * it. Default 5. A permit that finds no signature being made never waits.
+   * Milliseconds, 1 to 1000, default 5. So long a batch may take in permits that keep arriving, turn by turn of the event loop; and so
+   * long a permit waits for a signature that is still being made, before the next one is begun beside it. A lone permit never waits.
    */
   readonly batchWaitMs?: number;
 }
@@ -130,16 +130,25 @@ export class PermitSigner {
   }
 
   /**
-   * As soon as the event loop has read all that has arrived, so that calls which arrive together are signed together. Started at
-   * the first of them, a signature would take the processor from the others, which then pay for another one.
+   * As soon as a turn of the event loop has brought no further permit, so that calls which arrive together are signed together. Started at the
+   * first of them, a signature would take the processor from the others, which would then need another one.
    */
   #askForStart(): void {
     if (this.#startAsked || this.#queue.length === 0) return;
     this.#startAsked = true;
-    setImmediate(() => {
-      this.#startAsked = false;
-      this.#start(1);
-    });
+    const untilMs = this.#clock.monotonicMs() + this.#batchWaitMs;
+    let collected = 0;
+    const turn = () => {
+      const arrived = this.#queue.length;
+      if (arrived > collected && arrived < this.#batchMax && this.#clock.monotonicMs() < untilMs) {
+        collected = arrived;
+        setImmediate(turn);
+      } else {
+        this.#startAsked = false;
+        this.#start(1);
+      }
+    };
+    turn();
   }
 
   /** Takes the next batch, unless `inFlightMax` signatures are already being made. */
