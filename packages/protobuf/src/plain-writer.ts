@@ -4,6 +4,8 @@ import { bytesTag, varintTag } from "./tags.ts";
 
 const LAST_7 = 0x7f;
 const MORE = 0x80;
+/** Up to this size a loop is faster than a call of the runtime. */
+const SHORT = 48;
 
 /** Bytes of a varint. `value`: whole, 0 to 2^53-1. */
 export function varintSize(value: number): number {
@@ -68,7 +70,12 @@ export class PlainWriter {
   textItem(field: number, text: string): void {
     const size = Buffer.byteLength(text);
     this.open(field, size);
-    this.#position += this.#bytes.write(text, this.#position, size, "utf8");
+    if (size > SHORT || size !== text.length) {
+      this.#position += this.#bytes.write(text, this.#position, size, "utf8");
+      return;
+    }
+    // As many bytes as characters: ASCII.
+    for (let i = 0; i < size; i++) this.#bytes[this.#position++] = text.charCodeAt(i);
   }
 
   raw(field: number, bytes: Uint8Array): void {
@@ -77,9 +84,14 @@ export class PlainWriter {
 
   /** One byte string of a list. */
   rawItem(field: number, bytes: Uint8Array): void {
-    this.open(field, bytes.length);
-    this.#bytes.set(bytes, this.#position);
-    this.#position += bytes.length;
+    const size = bytes.length;
+    this.open(field, size);
+    if (size > SHORT) {
+      this.#bytes.set(bytes, this.#position);
+      this.#position += size;
+      return;
+    }
+    for (let i = 0; i < size; i++) this.#bytes[this.#position++] = bytes[i] as number;
   }
 
   #varint(value: number): void {
