@@ -3,7 +3,9 @@ import { Bug } from "@kavach/model";
 import {
   type AdmitRequest,
   type AdmitResult,
+  type Candidate,
   type ChargeMemory,
+  type CountMode,
   type Exceeded,
   type LogPlan,
   originFacts,
@@ -17,6 +19,9 @@ export interface ScriptCall {
   readonly args: readonly string[];
 }
 
+/** Of one entry of a log. */
+const ENTRY_BYTES = 12;
+const READ_AT_ONCE = 24;
 const MODE = { required: 1, open_on_first_use: 2 } as const;
 
 export function admitCall(request: AdmitRequest, keys: PrincipalKeys): ScriptCall {
@@ -33,38 +38,66 @@ export function admitCall(request: AdmitRequest, keys: PrincipalKeys): ScriptCal
 
 /** One text for the script to walk: an argument each costs server and client several times as much. */
 function numbersOf(request: AdmitRequest, plans: readonly LogPlan[]): string {
-  const { rememberMs, session, countAttempt } = request;
-  let text = session === undefined ? `${rememberMs} 0 0` : `${rememberMs} ${MODE[session.mode]} ${session.lifetimeMs}`;
-  let logs = "";
+  const { session, countAttempt, rememberMs } = request;
+  const large = plans.some(({ largeWindowsMs }) => largeWindowsMs.length > 0);
   let admissions = 0;
   let attempts = 0;
+  let text = "";
   for (const { mode, retainMs, largeWindowsMs } of plans) {
     if (mode === "admissions") admissions = 1;
     else attempts = countAttempt ? 2 : 1;
-    logs += ` ${retainMs} ${largeWindowsMs.length}`;
-    for (const windowMs of largeWindowsMs) logs += ` ${windowMs}`;
+    text += ` ${reachOf(request.candidates, mode)} ${retainMs}`;
+    if (large) text += ` ${[largeWindowsMs.length, ...largeWindowsMs].join(" ")}`;
   }
-  text += ` ${admissions} ${attempts}${logs}`;
-  for (const { effect, limits, oldestSessionStartMs } of request.candidates) {
-    text += ` ${effect === "permit" ? limits.length : -1} ${oldestSessionStartMs ?? -1}`;
+  for (const candidate of request.candidates) text += numbersOfCandidate(candidate, session !== undefined);
+  const mode = session === undefined ? 0 : MODE[session.mode];
+  const times = session === undefined ? rememberMs : `${rememberMs} ${session.lifetimeMs}`;
+  return `${mode}${admissions}${attempts}${large ? 1 : 0} ${times}${text}`;
+}
+
+/** Entries that limits of up to `READ_AT_ONCE` look at come with the newest one; others are asked for one by one. */
+function reachOf(candidates: readonly Candidate[], mode: CountMode): number {
+  let entries = 1;
+  for (const { effect, limits } of candidates) {
     if (effect !== "permit") continue;
-    for (const { count, max, windowMs } of limits) text += ` ${count === "admissions" ? max : -max} ${windowMs}`;
+    for (const { count, max } of limits) if (count === mode && max > entries && max <= READ_AT_ONCE) entries = max;
   }
+  return -entries * ENTRY_BYTES;
+}
+
+function numbersOfCandidate({ effect, limits, oldestSessionStartMs }: Candidate, named: boolean): string {
+  // Without a session there is none that is young enough.
+  if (!named && oldestSessionStartMs !== undefined) return " -2";
+  const oldest = named ? ` ${oldestSessionStartMs ?? -1}` : "";
+  if (effect === "refuse") return ` -1${oldest}`;
+  let text = ` ${limits.length}${oldest}`;
+  for (const { count, max, windowMs } of limits) text += ` ${count === "admissions" ? max : -max} ${windowMs}`;
   return text;
 }
 
 export function admitResult(reply: unknown, request: AdmitRequest): AdmitResult {
+  if (typeof reply === "number") {
+    return { kind: "admitted", nowMs: reply, candidate: 0, exceeded: [], memory: request.memory };
+  }
   if (reply === "conflict" || reply === "session_unknown") return { kind: reply };
-  if (!Array.isArray(reply)) throw new Bug("the admit script answered with no list");
-  const [nowMs, candidate, charge, exceeded] = reply as [number, number, 0 | 1 | string, string | undefined];
+  if (typeof reply !== "string") throw new Bug("the admit script gave no answer");
+  const [nowMs, candidate, memory, exceeded, startedAtMs, expiresAtMs, actionCount, ...facts] = reply.split("|");
+  if (exceeded === undefined) throw new Bug("the admit script gave half an answer");
+  const { session, principalId } = request;
   return {
     kind: "admitted",
-    nowMs,
-    candidate: candidate < 0 ? undefined : candidate,
-    exceeded: exceeded === undefined ? [] : readExceeded(exceeded),
-    ...(charge !== 0 && { memory: charge === 1 ? request.memory : readMemory(charge) }),
-    ...(request.session !== undefined && {
-      session: storedSession(request.session.id, request.principalId, reply.slice(4)),
+    nowMs: Number(nowMs),
+    candidate: candidate === "-1" ? undefined : Number(candidate),
+    exceeded: readExceeded(exceeded),
+    ...(memory !== "" && { memory: readMemory(memory as string) }),
+    ...(session !== undefined && {
+      // The facts come last, because they may hold any text.
+      session: storedSession(session.id, principalId, [
+        Number(startedAtMs),
+        Number(expiresAtMs),
+        Number(actionCount),
+        facts.join("|"),
+      ]),
     }),
   };
 }

@@ -3,125 +3,64 @@
 --
 -- KEYS  charge of this evaluation; with a session its record and the index of sessions; for each log its entries and its buckets
 -- ARGV  1 '<digest>|<memory>'
---       2 numbers, a blank between them: rememberMs, session mode (0 none, 1 required, 2 open_on_first_use), lifetimeMs,
---         log of admissions (1: there is one), log of attempts (1: there is one, 2: and it takes this call),
---         for each log: retainMs, number of large windows, those windows in ms (shortest first),
---         for each candidate: number of limits (-1: a refuse candidate, which has none), oldest session start in ms (-1: any),
---         for each limit: max (below zero: of attempts), windowMs
+--       2 numbers, a blank between them:
+--         four digits: session mode (0 none, 1 required, 2 open_on_first_use), log of admissions (0 none, 1 there is one),
+--         log of attempts (0 none, 1 there is one, 2 and it takes this call), large windows (0 none, 1 there are some),
+--         rememberMs, with a session its lifetimeMs,
+--         for each log: where the newest entries begin that are read at once (bytes, counted from the end), retainMs, with large
+--         windows their number and each of them in ms (shortest first),
+--         for each candidate: number of limits (-1: a refuse candidate has none; -2: it cannot hold), with a session the oldest
+--         start in ms (-1: any), for each limit: max (below zero: of attempts), windowMs
 --       3 session id, 4 session facts (both only with a session)
--- RESULT  'conflict', 'session_unknown', or
---         {nowMs, candidate (-1: none), charge (0: nothing written, 1: written, else the memory of the first call),
---          exceeded ('index:retryAfterMs,...'), startedAtMs, expiresAtMs, actionCount, session facts}; exceeded only where there
---         is any or a session, the last four only with a session
+-- RESULT  nowMs as a number: the first candidate is taken and charged, without a session; else 'conflict', 'session_unknown', or
+--         'nowMs|candidate (-1: none)|memory (empty: nothing written)|exceeded ("index:retryAfterMs,...")', with a session
+--         '|startedAtMs|expiresAtMs|actionCount|session facts' more
 -- COST  O(candidates x limits) for small limits; O(64) more for a window of a large limit that is full or moves on
 --
--- What every call runs comes first and is plain; what only buckets need is made when a log has some.
---
--- Entries: a string of doubles of 8 bytes, little-endian: 2 x retainUs + (1 where there are buckets), then instants in us, oldest
--- first. The newest 128 count: the max-th newest alone says whether a limit of up to 128 is full.
+-- Entries: a string of 12 bytes each, oldest first: the instant in us (a little-endian double, below zero where there are buckets)
+-- and retainMs (four bytes). The newest 128 count: the max-th newest alone says whether a limit of up to 128 is full.
 -- Buckets: a hash; 'windows' names them, and each has '<window>:low', '<window>:total' and '<window>:<bucket>', in us.
-local ENTRIES_MAX, GRACE_MS = 128, 1000
--- An entry more is appended to a long string; a short one is written anew with its expiry, which is one command and not two. What
--- has gathered is cut off now and then.
-local SHORT, LONG = 8 + 8 * 24, 8 + 8 * (ENTRIES_MAX + 64)
-local call, pack, unpackAt, floor, ceil = redis.call, struct.pack, struct.unpack, math.floor, math.ceil
+--
+-- The way of a call with small limits and no session makes no function and few tables and texts, and short ones, as every text
+-- is hashed: those cost more than the commands do. Whatever else may be needed is made when it is.
+local ENTRIES_MAX, ENTRY, GRACE_MS = 128, 12, 1000
+local call, pack, unpackAt, format = redis.call, struct.pack, struct.unpack, string.format
 local time = redis.call('TIME')
 local timeUs = time[1] * 1000000 + time[2]
-local timeMs = floor(timeUs / 1000)
-
-local token = ARGV[2]:gmatch('%S+')
-local rememberMs, mode, lifetimeMs, admissions, attempts = token() + 0, token(), token(), token(), token()
-local started, ends, count, facts
-
--- What the first call of this evaluation was told, by its charge. Nil: there is none, or it is forgotten.
-local function firstAnswer(charge)
-  if not charge then return nil end
-  local forgetMs, digest, memory, candidate, actions, exceeded = charge:match('^(%d+)|(.-)|(.-)|(.-)|(.-)|(.*)$')
-  if tonumber(forgetMs) <= timeMs then return nil end
-  if digest ~= ARGV[1]:match('^(.-)|') then return 'conflict' end
-  return { timeMs, tonumber(candidate), memory, exceeded, tonumber(actions) }
-end
-
--- With a session its record changes, so the charge is asked for first; else the write of the charge asks.
-local earlier
-if mode ~= '0' then
-  earlier = firstAnswer(call('GET', KEYS[1]))
-  if earlier == 'conflict' then return earlier end
-  facts = ARGV[4]
-  local record = call('HMGET', KEYS[2], 'started', 'ends', 'count', 'seen', 'facts', 'ended', 'gone')
-  if record[7] and tonumber(record[7]) <= timeMs then record = {} end
-  if record[1] then
-    started, ends, count, facts = tonumber(record[1]), tonumber(record[2]), tonumber(record[3]), record[5]
-    local seen = math.max(timeMs, tonumber(record[4]))
-    if record[6] or seen >= ends then
-      call('HSET', KEYS[2], 'ended', 1)
-      return 'session_unknown'
-    end
-    if not earlier then call('HSET', KEYS[2], 'count', count + 1, 'seen', seen) end
-  elseif mode == '1' then
-    return 'session_unknown'
-  else
-    started, ends, count = timeMs, timeMs + lifetimeMs, 0
-    local gone = ends + lifetimeMs
-    call('DEL', KEYS[2])
-    call('HSET', KEYS[2], 'started', started, 'ends', ends, 'gone', gone, 'count', earlier and 0 or 1, 'seen', timeMs, 'facts', facts)
-    call('PEXPIREAT', KEYS[2], gone)
-    call('ZREMRANGEBYSCORE', KEYS[3], '-inf', timeMs)
-    call('ZADD', KEYS[3], ends, ARGV[3])
-    call('PEXPIREAT', KEYS[3], ends, 'NX')
-    call('PEXPIREAT', KEYS[3], ends, 'GT')
-  end
-  if earlier then
-    return { timeMs, earlier[2], earlier[3], earlier[4], started, ends, earlier[5], facts }
+local timeMs = (timeUs - timeUs % 1000) / 1000
+-- One match is cheaper than a walk, so as many numbers as most calls have come by it.
+local numbers = { ARGV[2]:match('^(%S+) (%S+) ?(%S*) ?(%S*) ?(%S*) ?(%S*) ?(%S*) ?(.*)$') }
+if numbers[8] ~= '' then
+  local at = 8
+  for number in numbers[8]:gmatch('%S+') do
+    numbers[at] = number
+    at = at + 1
   end
 end
-
--- Logs ---------------------------------------------------------------------------------------------------------------------------
-
-local large = false
-
-local function expiryOf(log) return ceil((log.newest + log.retain) / 1000) + GRACE_MS end
-
-local function headOf(log) return pack('<d', 2 * log.retain + (log.bucketed and 1 or 0)) end
-
--- Writes the head of a log that is to live longer, or has buckets now.
-local function renew(log)
-  call('SETRANGE', log.entries, 0, headOf(log))
-  call('PEXPIREAT', log.entries, expiryOf(log))
-  if log.bucketed then call('PEXPIREAT', log.buckets, expiryOf(log)) end
+local kind, rememberMs, at = numbers[1], numbers[2], 3
+local mode, admitted, attempted, large = 0, true, 0, false
+if kind ~= '0100' then
+  mode, admitted, attempted, large = tonumber(kind:sub(1, 1)), kind:sub(2, 2) == '1', tonumber(kind:sub(3, 3)), kind:sub(4) == '1'
 end
+local earlier, actions, started, ends, count, facts
 
-local function open(key)
-  local log = { entries = KEYS[key], buckets = KEYS[key + 1], retain = token() * 1000, now = timeUs, newest = 0 }
-  local wanted = token() + 0
-  if wanted > 0 then
-    log.wanted, large = {}, true
-    for i = 1, wanted do log.wanted[i] = token() * 1000 end
+-- Takes what it needs, as a function that closes over much takes long to make.
+local function uncommon(timeMs, digestAndMemory)
+  local ENTRIES_MAX, ENTRY, GRACE_MS = 128, 12, 1000
+  local call, pack, unpackAt, format = redis.call, struct.pack, struct.unpack, string.format
+  local floor, ceil, max, min = math.floor, math.ceil, math.max, math.min
+  local BUCKETS, WINDOWS_MAX = 64, 16
+  local function int(n) return format('%.0f', n) end
+
+  -- What the first call of this evaluation was told, by its charge, and its count of actions. Nil: there is none, or it is forgotten.
+  local function firstAnswer(charge)
+    if not charge then return nil end
+    local forgetMs, digest, memory, candidate, actions, exceeded = charge:match('^(%d+)|(.-)|(.-)|(.-)|(.-)|(.*)$')
+    if tonumber(forgetMs) <= timeMs then return nil end
+    if digest ~= digestAndMemory:match('^(.-)|') then return 'conflict' end
+    return int(timeMs) .. '|' .. candidate .. '|' .. memory .. '|' .. exceeded, tonumber(actions)
   end
-  local text = call('GET', log.entries)
-  if not text then return log end
-  log.text, log.newest = text, unpackAt('<d', text, #text - 7)
-  if log.newest > timeUs then log.now = log.newest end
-  local head = unpackAt('<d', text)
-  local retained = floor(head / 2)
-  if head % 2 == 1 then log.bucketed, large = true, true end
-  if log.retain > retained then renew(log) else log.retain = retained end
-  return log
-end
 
-local key = mode == '0' and 2 or 4
-local admissionsLog, attemptsLog
-if admissions == '1' then
-  admissionsLog = open(key)
-  key = key + 2
-end
-if attempts ~= '0' then attemptsLog = open(key) end
-
--- Buckets of the windows of large limits ------------------------------------------------------------------------------------------------------------------------
-
-local function bucketsOf()
-  local BUCKETS, WINDOWS_MAX, max, min = 64, 16, math.max, math.min
-  local function int(n) return string.format('%.0f', n) end
   local function field(window, name) return int(window) .. ':' .. (type(name) == 'number' and int(name) or name) end
   local function widthOf(window) return ceil(window / BUCKETS) end
   local function lowestOf(window, now) return max(0, floor((now - window + 1) / widthOf(window))) end
@@ -180,9 +119,9 @@ local function bucketsOf()
       end
       uncounted = first * widthOf(source)
     end
-    local text = log.text or ''
-    for at = max(9, #text + 1 - 8 * ENTRIES_MAX), #text, 8 do
-      local instant = unpackAt('<d', text, at)
+    local text = call('GETRANGE', log.entries, -ENTRIES_MAX * ENTRY, -1)
+    for at = 1, #text, ENTRY do
+      local instant = math.abs(unpackAt('<d', text, at))
       if instant < uncounted then addTo(log.buckets, window, low, instant, 1) end
     end
     if #windows >= WINDOWS_MAX then forget(log.buckets, table.remove(windows, 1)) end
@@ -190,9 +129,19 @@ local function bucketsOf()
     table.sort(windows)
   end
 
+  local function entryOf(log, instant) return pack('<dI4', log.bucketed and -instant or instant, log.retain / 1000) end
+
+  -- Marks the newest entry of a log that is to live longer, or has buckets now.
+  local function renew(log)
+    local expiry = int(ceil((log.newest + log.retain * 17 / 16) / 1000) + GRACE_MS)
+    call('SETRANGE', log.entries, call('STRLEN', log.entries) - ENTRY, entryOf(log, log.newest))
+    call('PEXPIREAT', log.entries, expiry)
+    if log.bucketed then call('PEXPIREAT', log.buckets, expiry) end
+  end
+
   -- Brings the log's windows up to now, and makes those that are wanted. A log that begins has forgotten what was counted before.
   local function prepare(log)
-    if not log.text then call('DEL', log.buckets) end
+    if log.text == '' then call('DEL', log.buckets) end
     log.windows = log.bucketed and windowsOf(log.buckets) or {}
     for i = 1, #log.windows do roll(log.buckets, log.windows[i], log.now) end
     local known = ' ' .. table.concat(log.windows, ' ') .. ' '
@@ -206,7 +155,7 @@ local function bucketsOf()
     if not changed then return end
     log.bucketed = true
     call('HSET', log.buckets, 'windows', table.concat(log.windows, ' '))
-    if log.text then renew(log) end
+    if log.text ~= '' then renew(log) end
   end
 
   local function count(log)
@@ -214,7 +163,6 @@ local function bucketsOf()
       local window = log.windows[i]
       addTo(log.buckets, window, lowestOf(window, log.now), log.now, 1)
     end
-    call('PEXPIREAT', log.buckets, expiryOf(log))
   end
 
   -- 0 where one more entry keeps within `most`; else when a place is free.
@@ -231,50 +179,136 @@ local function bucketsOf()
     return freeAt
   end
 
-  return { prepare = prepare, count = count, fullUntil = fullUntil }
+  return { firstAnswer = firstAnswer, renew = renew, prepare = prepare, count = count, fullUntil = fullUntil }
+end
+local rare
+
+-- Session ------------------------------------------------------------------------------------------------------------------------
+
+-- Its record changes, so the charge is asked for first; without a session the write of the charge asks.
+if mode > 0 then
+  local lifetimeMs = numbers[3] + 0
+  at = 4
+  local charge = call('GET', KEYS[1])
+  if charge then
+    rare = uncommon(timeMs, ARGV[1])
+    earlier, actions = rare.firstAnswer(charge)
+    if earlier == 'conflict' then return earlier end
+  end
+  facts = ARGV[4]
+  local record = call('HMGET', KEYS[2], 'started', 'ends', 'count', 'seen', 'facts', 'ended', 'gone')
+  if record[7] and tonumber(record[7]) <= timeMs then record = {} end
+  if record[1] then
+    started, ends, count, facts = tonumber(record[1]), tonumber(record[2]), tonumber(record[3]), record[5]
+    local seen = tonumber(record[4])
+    if seen < timeMs then seen = timeMs end
+    if record[6] or seen >= ends then
+      call('HSET', KEYS[2], 'ended', 1)
+      return 'session_unknown'
+    end
+    if not earlier then call('HSET', KEYS[2], 'count', format('%d', count + 1), 'seen', format('%d', seen)) end
+  elseif mode == 1 then
+    return 'session_unknown'
+  else
+    started, ends, count = timeMs, timeMs + lifetimeMs, 0
+    local gone = ends + lifetimeMs
+    call('DEL', KEYS[2])
+    call('HSET', KEYS[2], 'started', started, 'ends', ends, 'gone', gone,
+      'count', earlier and 0 or 1, 'seen', timeMs, 'facts', facts)
+    call('PEXPIREAT', KEYS[2], gone)
+    call('ZREMRANGEBYSCORE', KEYS[3], '-inf', timeMs)
+    call('ZADD', KEYS[3], ends, ARGV[3])
+    call('PEXPIREAT', KEYS[3], ends, 'NX')
+    call('PEXPIREAT', KEYS[3], ends, 'GT')
+  end
+  if earlier then return format('%s|%.0f|%.0f|%.0f|%s', earlier, started, ends, actions, facts) end
 end
 
-local buckets
-if large then
-  if mode == '0' then
-    earlier = firstAnswer(call('GET', KEYS[1]))
+-- Logs ---------------------------------------------------------------------------------------------------------------------------
+
+local logs, key, counted = {}, mode > 0 and 4 or 2, large
+for i = 1, 2 do
+  if i == 1 and admitted or i == 2 and attempted > 0 then
+    local reach, retainMs = numbers[at], numbers[at + 1] + 0
+    at = at + 2
+    local text = call('GETRANGE', KEYS[key], reach, -1)
+    local log = { entries = KEYS[key], buckets = KEYS[key + 1], reach = reach, text = text, retain = retainMs * 1000, now = timeUs }
+    if large then
+      log.wanted = {}
+      for window = 1, numbers[at] do log.wanted[window] = numbers[at + window] * 1000 end
+      at = at + 1 + #log.wanted
+    end
+    if text ~= '' then
+      local newest, keptMs = unpackAt('<dI4', text, #text + 1 - ENTRY)
+      if newest < 0 then
+        newest, log.bucketed, counted = -newest, true, true
+      end
+      log.newest = newest
+      if newest > timeUs then log.now = newest end
+      if retainMs < keptMs then
+        log.retain = keptMs * 1000
+      elseif retainMs > keptMs then
+        rare = rare or uncommon(timeMs, ARGV[1])
+        rare.renew(log)
+      end
+    end
+    logs[i] = log
+    key = key + 2
+  end
+end
+
+if counted then
+  rare = rare or uncommon(timeMs, ARGV[1])
+  if mode == 0 then
+    earlier = rare.firstAnswer(call('GET', KEYS[1]))
     if earlier then return earlier end
   end
-  buckets = bucketsOf()
-  if admissionsLog and admissionsLog.text then buckets.prepare(admissionsLog) end
-  if attemptsLog and attemptsLog.text then buckets.prepare(attemptsLog) end
+  for i = 1, 2 do
+    if logs[i] and logs[i].text ~= '' then rare.prepare(logs[i]) end
+  end
 end
 
 -- The walk -----------------------------------------------------------------------------------------------------------------------
 
--- 0 where one more entry keeps within `most`; else when a place is free. `own`: 1 where this call takes one all the same.
-local function fullUntil(log, most, window, own)
-  if not log.text then return 0 end
-  if most > ENTRIES_MAX then return buckets.fullUntil(log, most, window, own) end
-  local at = #log.text + 1 - 8 * most
-  if at < 9 or unpackAt('<d', log.text, at) <= log.now - window then return 0 end
-  if most == own then return log.now + window end
-  return unpackAt('<d', log.text, at + 8 * own) + window
-end
-
-local index, taken, exceeded, admission = -1, -1, nil, false
-local limits = token()
-while limits do
+local index, taken, admission, exceeded = -1, -1, false, nil
+local limits = numbers[at]
+while limits and limits ~= '' do
+  at = at + 1
   index = index + 1
-  local oldest, freeAt, admits = token(), 0, false
-  local holds = oldest == '-1' or (started and started >= tonumber(oldest))
+  local holds, freeAt, admits = limits ~= '-2', 0, false
+  if mode > 0 then
+    local oldest = numbers[at] + 0
+    at = at + 1
+    holds = oldest < 0 or started >= oldest
+  end
   for _ = 1, limits do
-    local most, window = token() + 0, token() * 1000
-    local log, own = admissionsLog, 0
+    local most, window, own = numbers[at] + 0, numbers[at + 1] * 1000, 0
+    at = at + 2
+    local log = logs[1]
     if most > 0 then
       admits = true
     else
-      most, log = -most, attemptsLog
-      if attempts == '2' then own = 1 end
+      most, log = -most, logs[2]
+      -- A call that is counted whatever comes of it takes a place all the same.
+      if attempted == 2 then own = 1 end
     end
-    if holds then
-      local at = fullUntil(log, most, window, own)
-      if at > freeAt then freeAt = at end
+    local text = log.text
+    if holds and text ~= '' then
+      local from, free = #text + 1 - ENTRY * most, 0
+      if most > ENTRIES_MAX then
+        free = rare.fullUntil(log, most, window, own)
+      elseif from < 1 and #text + log.reach >= 0 and call('STRLEN', log.entries) >= ENTRY * most then
+        text, from = call('GETRANGE', log.entries, -ENTRY * most, ENTRY * (2 - most) - 1), 1
+      end
+      if from > 0 and most <= ENTRIES_MAX then
+        local first, leaving = unpackAt('<d', text, from), log.now
+        if first < 0 then first = -first end
+        if first > log.now - window then
+          if most > own then leaving = math.abs(unpackAt('<d', text, from + ENTRY * own)) end
+          free = leaving + window
+        end
+      end
+      if free > freeAt then freeAt = free end
     end
   end
   if holds then
@@ -282,50 +316,69 @@ while limits do
       taken, admission = index, admits
       break
     end
-    exceeded = (exceeded and exceeded .. ',' or '') .. string.format('%d:%.0f', index, ceil((freeAt - timeUs) / 1000))
+    local item = format('%d:%.0f', index, math.ceil((freeAt - timeUs) / 1000))
+    exceeded = exceeded and exceeded .. ',' .. item or item
   end
-  limits = token()
+  limits = numbers[at]
 end
 
 -- The charge ---------------------------------------------------------------------------------------------------------------------
 
-local charged = 0
-if admission or attempts == '2' or started then
-  charged = 1
-  local forgetMs = timeMs + rememberMs
-  local charge = string.format('%.0f|%s|%d|%.0f|%s', forgetMs, ARGV[1], taken, count or 0, exceeded or '')
-  if started or large then
+local charged = admission or attempted == 2 or started
+if charged then
+  local forgetMs = format('%d', timeMs + rememberMs)
+  local outcome = '|0|0|'
+  if taken ~= 0 or started or exceeded then outcome = format('|%d|%d|%s', taken, count or 0, exceeded or '') end
+  local charge = forgetMs .. '|' .. ARGV[1] .. outcome
+  if started or counted then
     call('SET', KEYS[1], charge, 'PXAT', forgetMs)
   else
     local before = call('SET', KEYS[1], charge, 'NX', 'GET', 'PXAT', forgetMs)
     if before then
-      earlier = firstAnswer(before)
+      rare = rare or uncommon(timeMs, ARGV[1])
+      earlier = rare.firstAnswer(before)
       if earlier then return earlier end
       call('SET', KEYS[1], charge, 'PXAT', forgetMs)
     end
   end
-elseif not large then
-  earlier = firstAnswer(call('GET', KEYS[1]))
-  if earlier then return earlier end
-end
-
-local function append(log)
-  if large and not log.text then buckets.prepare(log) end
-  local text, entry = log.text, pack('<d', log.now)
-  log.newest = log.now
-  if not text or #text < SHORT then
-    call('SET', log.entries, headOf(log) .. (text and text:sub(9) or '') .. entry, 'PXAT', expiryOf(log))
-  elseif #text < LONG then
-    call('APPEND', log.entries, entry)
-    call('PEXPIREAT', log.entries, expiryOf(log))
-  else
-    call('SET', log.entries, headOf(log) .. text:sub(-8 * (ENTRIES_MAX - 1)) .. entry, 'PXAT', expiryOf(log))
+elseif not counted then
+  local before = call('GET', KEYS[1])
+  if before then
+    rare = rare or uncommon(timeMs, ARGV[1])
+    earlier = rare.firstAnswer(before)
+    if earlier then return earlier end
   end
-  if log.bucketed then buckets.count(log) end
 end
 
-if admission then append(admissionsLog) end
-if attempts == '2' then append(attemptsLog) end
+for i = 1, 2 do
+  if i == 1 and admission or i == 2 and attempted == 2 then
+    local log = logs[i]
+    if counted and log.text == '' then rare.prepare(log) end
+    local now, retain, newest = log.now, log.retain, log.newest
+    local entry = pack('<dI4', log.bucketed and -now or now, retain / 1000)
+    -- The expiry is put off by a sixteenth more than is asked for, so that most entries need not touch it.
+    local step = retain / 16
+    local expiryMs = (now + retain + step) / 1000 + GRACE_MS + 1
+    if not newest then
+      local expiry = format('%d', expiryMs)
+      call('SET', log.entries, entry, 'PXAT', expiry)
+      if log.bucketed then call('PEXPIREAT', log.buckets, expiry) end
+    else
+      local length = call('APPEND', log.entries, entry)
+      if length > ENTRY * (ENTRIES_MAX + 32) then
+        call('SET', log.entries, call('GETRANGE', log.entries, -ENTRIES_MAX * ENTRY, -1), 'KEEPTTL')
+      end
+      if now - now % step ~= newest - newest % step then
+        local expiry = format('%d', expiryMs)
+        call('PEXPIREAT', log.entries, expiry)
+        if log.bucketed then call('PEXPIREAT', log.buckets, expiry) end
+      end
+    end
+    if log.bucketed then rare.count(log) end
+  end
+end
 
-if started then return { timeMs, taken, charged, exceeded or '', started, ends, count, facts } end
-return { timeMs, taken, charged, exceeded }
+if taken == 0 and charged and not exceeded and not started then return timeMs end
+local answer = format('%.0f|%d|%s|%s', timeMs, taken, charged and ARGV[1]:match('|(.*)$') or '', exceeded or '')
+if not started then return answer end
+return format('%s|%.0f|%.0f|%.0f|%s', answer, started, ends, count, facts)
