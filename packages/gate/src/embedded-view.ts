@@ -3,6 +3,7 @@
  * that share the log before their caller goes on, so it is always fresh.
  */
 
+import { randomBytes } from "@kavach/crypto";
 import type { Clock } from "@kavach/model";
 import {
   compareRevisions,
@@ -19,7 +20,7 @@ const READ_MAX = 1000;
 
 export class EmbeddedView implements RevocationView {
   readonly #log: RevocationLog;
-  readonly #index = new RevocationIndex();
+  readonly #index = new RevocationIndex(randomBytes);
   readonly #clock: Clock;
 
   #stopWatching: () => void = () => undefined;

@@ -2,6 +2,7 @@
  * Revocations of a gate whose log is shared with other processes. It asks for the head of the log every fifth of a lease; once it has
  * applied that head it is fresh from the instant before it asked, and a gate that is not fresh refuses.
  */
+import { randomBytes } from "@kavach/crypto";
 import {
   type Clock,
   compareRevisions,
@@ -30,7 +31,7 @@ const ROUNDS_PER_LEASE = 5;
 
 export class LeasedView implements RevocationView {
   readonly #options: LeasedViewOptions;
-  readonly #index = new RevocationIndex();
+  readonly #index = new RevocationIndex(randomBytes);
   readonly #lease: Lease;
   /** The incarnation of the log that this process may write to and believe. */
   #opened = false;

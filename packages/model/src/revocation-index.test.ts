@@ -64,7 +64,7 @@ const TABLE: readonly (readonly [InvalidationTarget, Who, boolean, string])[] = 
 
 describe.each(["apply", "merge"] as const)("the table of marks, by %s", (way) => {
   it.each(TABLE)("%o on %o: %s, %s", (target, subject, revoked) => {
-    const index = new RevocationIndex();
+    const index = new RevocationIndex((size) => new Uint8Array(size));
     const one = record(target);
     if (way === "apply") index.apply(one);
     else if (target.kind !== "realm") index.merge({ head: one.revision, floors: [], marks: [one] });
@@ -80,7 +80,7 @@ describe.each(["apply", "merge"] as const)("the table of marks, by %s", (way) =>
 
 describe("order", () => {
   it("takes a floor of no realm for every realm", () => {
-    const index = new RevocationIndex();
+    const index = new RevocationIndex((size) => new Uint8Array(size));
     index.merge({ head: rev(3, 0), floors: [{ realm: "", revision: rev(3, 0), recordedAtMs: 0 }], marks: [] });
     expect(index.isRevoked(who({ realm: "any", ...born(rev(2, 99)) }))).toBe(true);
     expect(index.isRevoked(who({ realm: "any", ...born(rev(3, 0)) }))).toBe(false);
@@ -91,7 +91,7 @@ describe("order", () => {
   });
 
   it("never lowers a mark or what is applied", () => {
-    const index = new RevocationIndex();
+    const index = new RevocationIndex((size) => new Uint8Array(size));
     index.apply(record(PRINCIPAL, rev(2, 9)));
     index.apply({ ...record(PRINCIPAL, rev(2, 5)), recordedAtMs: 0 });
     index.merge({ head: rev(2, 6), floors: [], marks: [{ ...record(PRINCIPAL, rev(2, 6)), recordedAtMs: 0 }] });
@@ -102,7 +102,7 @@ describe("order", () => {
   });
 
   it("takes names such as __proto__ for names", () => {
-    const index = new RevocationIndex();
+    const index = new RevocationIndex((size) => new Uint8Array(size));
     expect(index.isRevoked(who({ principalId: "constructor", realm: "__proto__", roles: ["toString"] }))).toBe(false);
     index.apply(record({ kind: "principal", id: "__proto__" }, rev(2, 5), "__proto__"));
     expect(index.isRevoked(who({ principalId: "__proto__", realm: "__proto__" }))).toBe(true);
@@ -111,7 +111,7 @@ describe("order", () => {
 
 describe("a node's own invalidation", () => {
   it.each([SESSION, PRINCIPAL, ROLE, REALM])("holds at once, whenever born: %o", (target) => {
-    const index = new RevocationIndex();
+    const index = new RevocationIndex((size) => new Uint8Array(size));
     index.applyLocal("default", scopeOf(target), AT_MS);
     expect(index.isRevoked(who(born(rev(99, 99))))).toBe(true);
     expect(index.isRevoked(who({ realm: "other", ...born(rev(99, 99)) }))).toBe(false);
@@ -119,7 +119,7 @@ describe("a node's own invalidation", () => {
   });
 
   it("survives merges and other records until its own record comes", () => {
-    const index = new RevocationIndex();
+    const index = new RevocationIndex((size) => new Uint8Array(size));
     index.apply(record(ROLE, rev(2, 5)));
     index.applyLocal("default", scopeOf(PRINCIPAL), AT_MS);
     const later = who({ roles: [], ...born(rev(2, 50)) });
@@ -134,7 +134,7 @@ describe("a node's own invalidation", () => {
   });
 
   it("is released by a snapshot that holds a later mark of its target", () => {
-    const index = new RevocationIndex();
+    const index = new RevocationIndex((size) => new Uint8Array(size));
     index.applyLocal("default", scopeOf(PRINCIPAL), AT_MS);
     const mark = { ...record(PRINCIPAL, rev(2, 7)), scope: scopeOf(PRINCIPAL, "a later reason") };
     index.merge({ head: rev(2, 7), floors: [], marks: [mark] });

@@ -1,4 +1,5 @@
 /** The index a node answers "is this revoked?" from. It only grows: nothing becomes valid by an apply or a merge. Pure: instants come in. */
+import { PackedTable } from "./packed-table.ts";
 import {
   compareRevisions,
   laterRevision,
@@ -8,6 +9,7 @@ import {
   ZERO_REVISION,
 } from "./revocation.ts";
 import type { InvalidationScope, InvalidationTarget } from "./verdict.ts";
+import type { RandomBytes } from "./world.ts";
 
 /** Whom a decision or a permit speaks of. */
 export interface RevocationSubject {
@@ -50,55 +52,61 @@ interface LocalMark extends Mark {
   readonly after: Revision;
 }
 
-/** All marks of one realm. Most principals have one revoked session or none, so a lone id is kept without a set. */
-class RealmMarks {
+/** What a realm has few of. */
+interface RealmMarks {
+  /** Stands for the realm in the tables. */
+  readonly space: number;
   floor: Mark | undefined;
-  readonly sessions = new Map<string, string | Set<string>>();
-  readonly principals = new Map<string, Mark>();
-  readonly roles = new Map<string, Mark>();
+  readonly roles: Map<string, Mark>;
+  /** A session was revoked by its name alone, whoever's it is. */
+  anyPrincipal: boolean;
+}
 
-  addSession(principalId: string, id: string): void {
-    const ids = this.sessions.get(principalId);
-    if (ids === undefined) this.sessions.set(principalId, id);
-    else if (typeof ids !== "string") ids.add(id);
-    else if (ids !== id) this.sessions.set(principalId, new Set([ids, id]));
+/** Numbers beside a principal. */
+const GENERATION = 0;
+const NUMBER = 1;
+const RECORDED_AT_MS = 2;
+
+/** Marks of sessions and principals in every realm: there may be millions. */
+class ManyMarks {
+  readonly #sessions: PackedTable;
+  readonly #principals: PackedTable;
+
+  constructor(random: RandomBytes) {
+    const { buffer, byteOffset } = random(8);
+    const bytes = new DataView(buffer, byteOffset, 8);
+    const key = { low: bytes.getUint32(0, true), high: bytes.getUint32(4, true) };
+    this.#sessions = new PackedTable(key, 0);
+    this.#principals = new PackedTable(key, 3);
   }
 
-  hasSession(principalId: string, id: string): boolean {
-    const ids = this.sessions.get(principalId);
-    if (ids === undefined) return false;
-    return typeof ids === "string" ? ids === id : ids.has(id);
+  addSession(space: number, principalId: string, id: string): void {
+    this.#sessions.add(space, principalId, id);
   }
 
-  add(target: InvalidationTarget, mark: Mark): void {
-    switch (target.kind) {
-      case "session":
-        this.addSession(target.principalId, target.id);
-        return;
-      case "principal":
-        this.principals.set(target.id, laterMark(this.principals.get(target.id), mark));
-        return;
-      case "role":
-        this.roles.set(target.id, laterMark(this.roles.get(target.id), mark));
-        return;
-      case "realm":
-        this.floor = laterMark(this.floor, mark);
-        return;
-    }
+  hasSession(space: number, principalId: string, id: string): boolean {
+    return this.#sessions.find(space, principalId, id) !== undefined;
   }
 
-  voids(subject: RevocationSubject): boolean {
-    const { session, principalId, roles } = subject;
-    if (session !== undefined && (this.hasSession(principalId, session.id) || this.hasSession("", session.id)))
-      return true;
-    if (this.floor !== undefined && floorVoids(this.floor, subject)) return true;
-    const principal = this.principals.get(principalId);
-    if (principal !== undefined && markVoids(principal, subject)) return true;
-    if (this.roles.size === 0) return false;
-    return roles.some((role) => {
-      const mark = this.roles.get(role);
-      return mark !== undefined && markVoids(mark, subject);
-    });
+  addPrincipal(space: number, id: string, mark: Mark): void {
+    const table = this.#principals;
+    const { size } = table;
+    const entry = table.add(space, id);
+    const later = table.size > size ? mark : laterMark(this.#markAt(entry), mark);
+    table.setNumber(entry, GENERATION, later.revision.generation);
+    table.setNumber(entry, NUMBER, later.revision.number);
+    table.setNumber(entry, RECORDED_AT_MS, later.recordedAtMs);
+  }
+
+  principal(space: number, id: string): Mark | undefined {
+    const entry = this.#principals.find(space, id);
+    return entry === undefined ? undefined : this.#markAt(entry);
+  }
+
+  #markAt(entry: number): Mark {
+    const table = this.#principals;
+    const revision = { generation: table.number(entry, GENERATION), number: table.number(entry, NUMBER) };
+    return { revision, recordedAtMs: table.number(entry, RECORDED_AT_MS) };
   }
 }
 
@@ -106,7 +114,13 @@ class RealmMarks {
 export class RevocationIndex {
   #applied: Revision = ZERO_REVISION;
   readonly #realms = new Map<string, RealmMarks>();
+  readonly #many: ManyMarks;
   readonly #local = new Map<string, LocalMark[]>();
+
+  /** `random` keys the tables, so that nobody can choose ids that make look-ups slow. */
+  constructor(random: RandomBytes) {
+    this.#many = new ManyMarks(random);
+  }
 
   /** Everything up to here is known. */
   get applied(): Revision {
@@ -143,7 +157,7 @@ export class RevocationIndex {
   applyLocal(realm: string, scope: InvalidationScope, nowMs: number): void {
     const { target } = scope;
     if (target.kind === "session") {
-      this.#marksOf(realm).addSession(target.principalId, target.id);
+      this.#mark(realm, target, { revision: NOT_YET, recordedAtMs: nowMs });
       return;
     }
     const marks = this.#local.get(realm) ?? [];
@@ -154,22 +168,58 @@ export class RevocationIndex {
   isRevoked(subject: RevocationSubject): boolean {
     const everywhere = this.#realms.get(EVERY_REALM)?.floor;
     if (everywhere !== undefined && floorVoids(everywhere, subject)) return true;
-    if (this.#realms.get(subject.realm)?.voids(subject) === true) return true;
+    const marks = this.#realms.get(subject.realm);
+    if (marks !== undefined && this.#voids(marks, subject)) return true;
     return this.#local.get(subject.realm)?.some((mark) => localVoids(mark, subject)) ?? false;
+  }
+
+  #voids(marks: RealmMarks, subject: RevocationSubject): boolean {
+    const { space, floor, roles } = marks;
+    const { session, principalId } = subject;
+    if (session !== undefined) {
+      if (this.#many.hasSession(space, principalId, session.id)) return true;
+      if (marks.anyPrincipal && this.#many.hasSession(space, "", session.id)) return true;
+    }
+    if (floor !== undefined && floorVoids(floor, subject)) return true;
+    const principal = this.#many.principal(space, principalId);
+    if (principal !== undefined && markVoids(principal, subject)) return true;
+    if (roles.size === 0) return false;
+    return subject.roles.some((role) => {
+      const mark = roles.get(role);
+      return mark !== undefined && markVoids(mark, subject);
+    });
   }
 
   #marksOf(realm: string): RealmMarks {
     let marks = this.#realms.get(realm);
     if (marks === undefined) {
-      marks = new RealmMarks();
+      marks = { space: this.#realms.size, floor: undefined, roles: new Map(), anyPrincipal: false };
       this.#realms.set(realm, marks);
     }
     return marks;
   }
 
-  #add(record: RevocationRecord): void {
-    const { revision, recordedAtMs } = record;
-    this.#marksOf(record.realm).add(record.scope.target, { revision, recordedAtMs });
+  #add({ realm, scope, revision, recordedAtMs }: RevocationRecord): void {
+    this.#mark(realm, scope.target, { revision, recordedAtMs });
+  }
+
+  #mark(realm: string, target: InvalidationTarget, mark: Mark): void {
+    const marks = this.#marksOf(realm);
+    switch (target.kind) {
+      case "session":
+        marks.anyPrincipal ||= target.principalId === "";
+        this.#many.addSession(marks.space, target.principalId, target.id);
+        return;
+      case "principal":
+        this.#many.addPrincipal(marks.space, target.id, mark);
+        return;
+      case "role":
+        marks.roles.set(target.id, laterMark(marks.roles.get(target.id), mark));
+        return;
+      case "realm":
+        marks.floor = laterMark(marks.floor, mark);
+        return;
+    }
   }
 
   /** The log has them now: local marks that were made before `revision` and stand for the same have done their work. */

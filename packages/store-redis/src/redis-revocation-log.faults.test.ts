@@ -31,7 +31,7 @@ async function revoke(log: RedisRevocationLog, idempotencyKey = ""): Promise<Rev
 
 async function indexOf(log: RedisRevocationLog): Promise<RevocationIndex> {
   const read = await log.read(undefined, 10);
-  const index = new RevocationIndex();
+  const index = new RevocationIndex((size) => new Uint8Array(size));
   if (read.kind === "resync") index.merge(read.snapshot);
   return index;
 }

@@ -2,6 +2,7 @@
  * A node's knowledge of revocations in a cluster: follows a fan-out, or the log itself when no fan-out answers, keeps the index, and
  * holds the lease. It asks for the head every fifth of a lease, and is fresh from the instant before it asked once that head is applied.
  */
+import { randomBytes } from "@kavach/crypto";
 import { Lease, type RevocationView, readInstant, type StoreClock } from "@kavach/gate";
 import {
   type Clock,
@@ -49,7 +50,7 @@ const REACH_MS = 500;
 
 export class Feed implements RevocationView {
   readonly #options: FeedOptions;
-  readonly #index = new RevocationIndex();
+  readonly #index = new RevocationIndex(randomBytes);
   readonly #lease: Lease;
   readonly #waiting = new Set<() => void>();
   #watch: { readonly connected: boolean } | undefined;

@@ -57,7 +57,7 @@ function openCases(under: Under): void {
     expect(outcome).toBe("created");
     expect(head.generation).toBeGreaterThan(0);
     expect(head.number).toBe(0);
-    const index = new RevocationIndex();
+    const index = new RevocationIndex((size) => new Uint8Array(size));
     index.merge(snapshotOf(await log.read(undefined, 10)));
     const who = { realm: "default", principalId: "p", roles: [] };
     expect(index.isRevoked({ ...who, session: { id: "s", born: { generation: 1, number: 99 } } })).toBe(true);
@@ -81,7 +81,7 @@ function openCases(under: Under): void {
     const { head, outcome } = await log.open({ generation: first.head.generation, number: 2 });
     expect(outcome).toBe("void");
     expect(head.generation).toBeGreaterThan(first.head.generation);
-    const index = new RevocationIndex();
+    const index = new RevocationIndex((size) => new Uint8Array(size));
     index.merge(snapshotOf(await log.read(undefined, 10)));
     const session = { id: "s", born: { ...first.head, number: 2 } };
     expect(index.isRevoked({ realm: "any", principalId: "q", roles: [], session })).toBe(true);
