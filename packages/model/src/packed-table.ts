@@ -10,7 +10,7 @@ const CHUNK_BYTES = 2 ** 16;
 const SEGMENT_BITS = 10;
 const SPREAD_BITS = 32 - SEGMENT_BITS;
 const SLOTS_MIN = 8;
-const GROWTH = 1.5;
+const GROWTH = 1.25;
 const LOAD_MAX = 0.8;
 const NUMBER_BYTES = 8;
 

@@ -103,10 +103,14 @@ export class Connection implements ScriptRunner {
     const timer = setTimeout(() => {
       reject(new UnavailableError(this.#code, `no answer within ${this.#commandTimeoutMs} ms`));
     }, this.#commandTimeoutMs);
-    send().then((answer) => {
-      clearTimeout(timer);
-      resolve(answer);
-    }, fail);
+    try {
+      send().then((answer) => {
+        clearTimeout(timer);
+        resolve(answer);
+      }, fail);
+    } catch (error) {
+      fail(error);
+    }
     return promise;
   }
 }
