@@ -20,7 +20,7 @@ export interface StoreFigures {
 /** Calls of one client with 64 outstanding, over a thousand principals. */
 export interface StoreRates {
   readonly rawWindow: StoreFigures;
-  /** With the commands of one turn of the event loop in one write, as the store's own connection does it. */
+  /** With the commands of one turn of the event loop in few writes, as the store's own connection does it. */
   readonly rawWindowTogether: StoreFigures;
   /** The same, and every evaluation id is remembered with its digest: what a retry must not charge twice. */
   readonly rawWindowOnce: StoreFigures;

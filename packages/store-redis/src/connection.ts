@@ -16,12 +16,16 @@ export interface ScriptRunner {
 const RETRY_MS_MAX = 500;
 /** With commands waiting and no byte from the server for so long, the connection is given up. */
 const SILENCE_MS = 1000;
+/** Commands in one write, at most. */
+const HELD_MAX = 12;
 
 export class Connection implements ScriptRunner {
   readonly #redis: Redis;
   readonly #code: UnavailableCode;
   readonly #commandTimeoutMs: number;
   readonly #shas = new Map<string, string>();
+  /** Commands that wait for the end of the turn. */
+  #held = 0;
 
   private constructor(redis: Redis, code: UnavailableCode, commandTimeoutMs: number) {
     this.#redis = redis;
@@ -61,7 +65,7 @@ export class Connection implements ScriptRunner {
   /** One round trip; a second one only where the server has lost the script. */
   run(text: string, keys: readonly string[], args: readonly (string | number)[]): Promise<unknown> {
     return this.#ask(() => {
-      writeTogether(this.#redis.stream);
+      this.#writeTogether();
       const sha = this.#shas.get(text);
       if (sha === undefined) return this.#redis.eval(text, keys.length, ...keys, ...args);
       return this.#redis.evalsha(sha, keys.length, ...keys, ...args).catch((error: unknown) => {
@@ -92,6 +96,25 @@ export class Connection implements ScriptRunner {
 
   close(): void {
     this.#redis.disconnect();
+  }
+
+  /**
+   * Commands that one turn of the event loop sends go out in few writes, as a system call for each would cost more than the rest of it; but
+   * not all in one, or server and client would wait for each other by turns.
+   */
+  #writeTogether(): void {
+    const stream = this.#redis.stream as Redis["stream"] | undefined;
+    if (stream === undefined) return;
+    if (stream.writableCorked === 0) {
+      stream.cork();
+      process.nextTick(() => stream.uncork());
+      this.#held = 0;
+    } else if (this.#held === HELD_MAX) {
+      stream.uncork();
+      stream.cork();
+      this.#held = 0;
+    }
+    this.#held += 1;
   }
 
   #ask<T>(send: () => Promise<T>): Promise<T> {
@@ -159,13 +182,6 @@ async function reach(redis: Redis, code: UnavailableCode): Promise<void> {
 
 function unreachable(address: Address, code: UnavailableCode, cause: UnavailableError): UnavailableError {
   return new UnavailableError(code, `cannot use Redis at ${address.host}:${address.port}: ${cause.message}`, { cause });
-}
-
-/** Commands of one turn of the event loop go out in one write: a system call each would cost more than all the rest of a command. */
-function writeTogether(stream: Redis["stream"] | undefined): void {
-  if (stream === undefined || stream.writableCorked > 0) return;
-  stream.cork();
-  process.nextTick(() => stream.uncork());
 }
 
 /** The result of `work`, or UnavailableError once `timeoutMs` have passed; what was asked may then still happen. */

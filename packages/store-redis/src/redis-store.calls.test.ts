@@ -82,12 +82,12 @@ describe("a limited decision", () => {
     }
   });
 
-  it("reaches the server together with all that the same turn sends", async () => {
+  it("reaches the server together with others that the same turn sends", async () => {
     const readsOf = async () => Number(/total_reads_processed:(\d+)/.exec(await redis.info("stats"))?.[1]);
     const before = await readsOf();
     await Promise.all(Array.from({ length: 40 }, () => store.admit(limited(128))));
-    // One read for all of them, two where they do not come in one segment, and those that ask for the figure.
-    expect((await readsOf()) - before).toBeLessThanOrEqual(6);
+    // A read for every dozen, a few more where they do not come in one segment, and those that ask for the figure.
+    expect((await readsOf()) - before).toBeLessThanOrEqual(10);
   });
 
   it("keeps a bounded log, and every key with an end", async () => {
