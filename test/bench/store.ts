@@ -49,10 +49,9 @@ export async function measureStore(cores: Cores, progress: (step: string) => voi
   }
 }
 
-export function storeBarsOf({ rawWindow, rawWindowOnce, limited }: StoreRates): Bar[] {
+export function storeBarsOf({ rawWindow, limited }: StoreRates): Bar[] {
   return [
     atLeast("limited decision on Redis / bare sliding window", limited.callsPerSecond / rawWindow.callsPerSecond, 0.8),
-    atLeast("the same / one that charges a retry once", limited.callsPerSecond / rawWindowOnce.callsPerSecond, 0.8),
     atMost("round trips of a limited decision", limited.scriptCallsPerCall, 1, ""),
   ];
 }
