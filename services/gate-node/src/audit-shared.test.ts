@@ -45,6 +45,8 @@ const flagsOf = (name: string) => [
   ...["--policies", at("policies.toml"), "--keys", at("permit.key"), "--manifest", at("manifest")],
   ...["--root", at("root.pub"), "--store", cluster.redisUrl, "--fanout", cluster.fanouts[0]?.address ?? ""],
   ...["--node-id", name, "--audit-dir", at(name), "--audit-key", at("audit.key"), "--audit-mode", "required"],
+  // A machine that runs other suites beside this one may not answer within the default.
+  ...["--store-timeout-ms", "1000"],
 ];
 const open = (name: string, flags: readonly string[] = [], more: { under?: readonly string[] } = {}) =>
   startGateProcess({ args: [...flagsOf(name), ...flags], ...more });
