@@ -29,7 +29,8 @@ export class PlainReader {
   tag(): number {
     if (this.#position >= this.#end) return 0;
     const tag = this.#bytes[this.#position++] as number;
-    return tag < 0x80 ? tag : this.stop();
+    // There is no field 0: a zero in the middle of a message is no end of it.
+    return tag > 0 && tag < 0x80 ? tag : this.stop();
   }
 
   /** Ends all reading: what follows looks like the end of every message. */

@@ -30,6 +30,7 @@ describe("PlainReader", () => {
   });
 
   it.each<[string, (plain: PlainReader) => unknown, number[]]>([
+    ["a tag of field 0", (plain) => plain.tag(), [0]],
     ["a tag of two bytes", (plain) => plain.tag(), [0x82, 0x01]],
     ["a number that does not end", (plain) => plain.varint(), [0x80]],
     ["a number beyond 2^49", (plain) => plain.varint(), [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01]],

@@ -1,4 +1,5 @@
 import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { KavachKeyPair } from "@kavach/crypto";
@@ -104,6 +105,8 @@ async function entriesIn(origin: string): Promise<number[]> {
 
 /** What the disk holds after a kill, before anybody puts it in order: every log verifies, and the newest checkpoints are kept elsewhere. */
 async function verifyAsLeft(folder: string, kept: Map<string, Uint8Array>): Promise<void> {
+  // The first kill may come before there is a folder.
+  if (kept.size === 0 && !existsSync(folder)) return;
   for (const origin of await originFoldersIn(folder)) {
     const trusted = kept.get(origin);
     await verifyLog({ ...trust, folder: origin, ...(trusted !== undefined && { trusted }) });
