@@ -222,12 +222,13 @@ describe.each(PROVIDERS)("$name provider", (provider) => {
     const publicKey = provider.publicKey(ML_DSA_65, provider.publicBytesOf(ML_DSA_65, new Uint8Array(32)));
     const [message, context] = [hex("00"), hex("")];
     const signature = provider.sign(ML_DSA_65, key, message, context);
-    const often = (once: () => Promise<unknown>) => () => Promise.all(Array.from({ length: 20 }, once));
+    const often = (once: () => Promise<unknown>) => () => Promise.all(Array.from({ length: 60 }, once));
     const signing = often(() => provider.signInBackground(ML_DSA_65, key, message, context));
     const verifying = often(() => provider.verifyInBackground(ML_DSA_65, publicKey, message, context, signature));
-    expect(await turnsDuring(signing)).toBeGreaterThan(100);
-    expect(await turnsDuring(verifying)).toBeGreaterThan(100);
-    expect(await turnsDuring(often(async () => provider.sign(ML_DSA_65, key, message, context)))).toBeLessThan(10);
+    // Hundreds where nothing else runs; a busy machine gives the loop fewer. Whoever holds the loop leaves it two or three.
+    expect(await turnsDuring(signing)).toBeGreaterThan(10);
+    expect(await turnsDuring(verifying)).toBeGreaterThan(10);
+    expect(await turnsDuring(often(async () => provider.sign(ML_DSA_65, key, message, context)))).toBeLessThan(5);
   });
 });
 
