@@ -115,10 +115,7 @@ function keyInput(algorithm: SignatureAlgorithm, key: SecretKey | PublicKey, con
   return { key: NativeKey.keyOf(key), ...(context.length > 0 && { context }) };
 }
 
-/**
- * The one-shot form is three times as fast as an object that is fed part by part; and its answer as a text of 32 characters is three times
- * as fast as one in memory of its own outside the heap.
- */
+/** In one shot, as an object that is fed part by part costs more; and as a text of 32 characters, as memory outside the heap does too. */
 function digestOf(data: Uint8Array | string): Uint8Array<ArrayBuffer> {
   const text = hash("sha256", data, "binary");
   const digest = new Uint8Array(text.length);

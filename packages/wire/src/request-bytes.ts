@@ -1,5 +1,5 @@
 /**
- * The request of Evaluate from bytes straight to the model, at a fifth of the cost of going through messages. Requests of any but the usual
+ * The request of Evaluate from bytes straight to the model, without the cost of messages. Requests of any but the usual
  * form, the wrong ones among them, are left to `readRequest`, which judges them; a property test holds the two together.
  */
 import type { PrincipalKind } from "@kavach/api";
