@@ -28,6 +28,8 @@ interface Waiting {
 
 const NEWLINE = 0x0a;
 const CHUNK_BYTES = 64 * 1024;
+/** One for all: a sink that cannot keep up must not spend its time on stack traces. */
+const FULL = new AuditError("SINK_FULL", "too many audit records wait");
 
 export class JsonlAuditSink implements AuditSink {
   readonly #file: AuditFile;
@@ -63,10 +65,14 @@ export class JsonlAuditSink implements AuditSink {
     return new JsonlAuditSink(file, wholeBytes, waitingMax);
   }
 
+  get stopped(): AuditError | undefined {
+    return this.#stopped;
+  }
+
   async append(record: AuditRecord): Promise<void> {
     if (this.#closed) throw new AuditError("SINK_CLOSED", "the audit sink is closed");
     if (this.#stopped !== undefined) throw this.#stopped;
-    if (this.#waiting.length >= this.#waitingMax) throw new AuditError("SINK_FULL", "too many audit records wait");
+    if (this.#waiting.length >= this.#waitingMax) throw FULL;
     const line = `${recordLine(record)}\n`;
     await new Promise<void>((resolve, reject) => {
       this.#waiting.push({ line, resolve, reject });

@@ -3,6 +3,8 @@ import { AuditError } from "./errors.ts";
 import type { AuditRecord } from "./record.ts";
 
 export interface AuditSink {
+  /** Why nothing is taken any more until the log is opened anew, as after a disk that failed; undefined while it goes on. */
+  readonly stopped?: AuditError | undefined;
   /** Resolves when the record is durable. Rejects with AuditError; the record may then be in the log or not. */
   append(record: AuditRecord): Promise<void>;
   /** Resolves when everything that was appended before is durable or has been rejected. Later appends are rejected. */

@@ -156,5 +156,8 @@ it("refuses files that are not what they should be, and folders that are not the
   await writeFile(join(folder, "other.pub"), "no key");
   await expect(verify("other.pub", dir)).rejects.toThrow("holds no public keys");
   await expect(verify(dir, "--checkpoint", join(folder, "audit.pub"))).rejects.toThrow("is no checkpoint");
-  await expect(verify(join(folder, "none"))).rejects.toMatchObject({ code: "ENOENT" });
+  const none = join(folder, "none");
+  await expect(verify(none)).rejects.toThrow(`--dir: cannot read ${none}: ENOENT`);
+  await expect(verify("none.pub", dir)).rejects.toThrow(/^--key: cannot read .*none\.pub: ENOENT$/);
+  await expect(verify(dir, "--checkpoint", none)).rejects.toThrow(`--checkpoint: cannot read ${none}: ENOENT`);
 });

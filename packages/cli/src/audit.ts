@@ -16,6 +16,7 @@ import {
 import { bundleFromBytes, SUITES, type Suite } from "@kavach/crypto";
 import { ConfigError } from "@kavach/service";
 import { Command, Option } from "commander";
+import { readable } from "./reading.ts";
 
 export interface AuditWorld {
   readonly print: (line: string) => void;
@@ -87,7 +88,7 @@ async function verify(world: AuditWorld, options: VerifyOptions): Promise<void> 
   const files = await Promise.all((options.checkpoint ?? []).map(readPublished));
   const listed = [...files, ...(options.store === undefined ? [] : await listOf(options.store))];
   const named = new Set(listed.flatMap(({ origin }) => options.dir.map((dir) => originFolder(dir, origin))));
-  const folders = (await Promise.all(options.dir.map(originFoldersIn))).flat();
+  const folders = (await Promise.all(options.dir.map((dir) => readable("--dir", dir, originFoldersIn)))).flat();
   const unlisted = folders.filter((folder) => !named.has(folder));
   const own = (await Promise.all(folders.map(ownCheckpoint))).flat();
   const onProgress = (at: Progress) => world.progress(progressText(at));
@@ -160,7 +161,7 @@ async function listOf(url: string): Promise<readonly PublishedCheckpoint[]> {
 }
 
 async function readKey(file: string) {
-  const content = await readFile(file);
+  const content = await readable("--key", file, (path) => readFile(path));
   try {
     return bundleFromBytes(content);
   } catch {
@@ -169,7 +170,7 @@ async function readKey(file: string) {
 }
 
 async function readPublished(file: string): Promise<PublishedCheckpoint> {
-  const note = await readFile(file);
+  const note = await readable("--checkpoint", file, (path) => readFile(path));
   try {
     const { origin, size } = readCheckpoint(note);
     return { origin, size, note };

@@ -16,6 +16,7 @@ import {
 import type { Clock } from "@kavach/model";
 import { ConfigError } from "@kavach/service";
 import { Command, InvalidArgumentError } from "commander";
+import { readable } from "./reading.ts";
 
 export interface KeysWorld {
   readonly clock: Clock;
@@ -240,12 +241,8 @@ async function named<T>(path: string, read: () => Promise<T>, option?: string): 
 
 async function passphraseOf(option: string, file: string | undefined): Promise<string | undefined> {
   if (file === undefined) return undefined;
-  let text: string;
-  try {
-    text = (await readFile(file, "utf8")).replace(/\r?\n$/, "");
-  } catch (cause) {
-    throw new ConfigError(`${option}: cannot read ${file}: ${(cause as NodeJS.ErrnoException).code}`, { cause });
-  }
+  const content = await readable(option, file, (path) => readFile(path, "utf8"));
+  const text = content.replace(/\r?\n$/, "");
   if (text === "") throw new ConfigError(`${option}: ${file} is empty`);
   return text;
 }

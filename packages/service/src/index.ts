@@ -17,3 +17,4 @@ export {
   type TlsTexts,
 } from "./settings.ts";
 export { openTelemetry } from "./telemetry.ts";
+export { openReport, type Report } from "./warnings.ts";

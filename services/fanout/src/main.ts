@@ -1,5 +1,5 @@
 /** fanout: reads its settings, makes the world, connects to the log, and relays it until it is told to stop. */
-import { addressText, openLogger, openTelemetry, readTls, runService, type Started } from "@kavach/service";
+import { addressText, openLogger, openReport, openTelemetry, readTls, runService, type Started } from "@kavach/service";
 import { MemoryRevocationLog, type RevocationLog } from "@kavach/store";
 import { RedisRevocationLog } from "@kavach/store-redis";
 import { SYSTEM_CLOCK } from "@kavach/system";
@@ -16,6 +16,7 @@ async function start(): Promise<Started> {
   const config = readConfig(process.argv);
   const tls = readTls(config);
   const logger = openLogger(config.log_level);
+  const report = openReport(logger);
   const exporter = openTelemetry("kavach-fanout");
   const log = await openLog(config, logger);
   const fanout = await startFanout({
@@ -32,7 +33,7 @@ async function start(): Promise<Started> {
         if (error === undefined) logger.info("the revocation log answers again");
         else logger.warn({ err: error }, "the revocation log does not answer; trying again");
       },
-      onInternalError: (error, method) => logger.error({ err: error, method }, "call failed"),
+      onInternalError: (error, method) => report(error, `${method} failed`),
     },
   });
   const kept = config.log === "memory" ? "memory" : "redis";

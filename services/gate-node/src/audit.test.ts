@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { originFoldersIn, verifyLog } from "@kavach/audit";
 import { bundleFromBytes, KavachKeyPair } from "@kavach/crypto";
-import { REPO, startGateProcess } from "@kavach/testkit";
+import { awaitCondition, REPO, startGateProcess } from "@kavach/testkit";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { readConfig } from "./config.ts";
 
@@ -52,6 +52,27 @@ describe("a gate-node with --audit-dir", () => {
       { index: 0, principal_id: "agent-bot", found: { kind: "permit" }, returned: "permit" },
       { index: 1, principal_id: "agent-bot", found: { kind: "refuse" }, returned: "refuse" },
     ]);
+  });
+
+  it("takes itself out of service when the log that it must write has stopped, and says why", async () => {
+    await using node = await startGateProcess({
+      args: ["--config", CONFIG, "--audit-dir", dir, "--audit-mode", "required"],
+    });
+    const ready = async () => {
+      const response = await fetch(`${node.adminUrl}/readyz`);
+      return `${response.status} ${await response.text()}`;
+    };
+    expect(await evaluate(node.address, 500)).toHaveProperty("permit.token");
+    expect(await ready()).toMatch(/^200 ok/);
+    const [origin] = await originFoldersIn(dir);
+    await rm(origin as string, { recursive: true });
+    for (let n = 0; n < 20; n++) {
+      expect(await evaluate(node.address, 500)).toHaveProperty("refuse.reason", "audit unavailable");
+    }
+    expect(await ready()).toMatch(/^503 the audit log takes no more entries until it is opened anew/);
+    // The write that failed, and the first that was not tried; the others are one line with their number.
+    expect(node.child.log.match(/audit write failed/g)).toHaveLength(2);
+    await awaitCondition(() => /"times":\d+.*audit write failed/.test(node.child.log), { what: "number of failures" });
   });
 
   it("signs with the key it is given, and refuses settings that do not fit together", async () => {

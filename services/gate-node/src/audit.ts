@@ -13,12 +13,12 @@ import {
 } from "@kavach/audit";
 import { bundleToBytes, KavachKeyPair } from "@kavach/crypto";
 import type { Clock } from "@kavach/model";
-import { ConfigError } from "@kavach/service";
+import { ConfigError, type Report } from "@kavach/service";
 import type { Config } from "./config.ts";
 import { readKeyPair } from "./key-files.ts";
 
 export interface AuditReports {
-  readonly report: (error: unknown, what: string) => void;
+  readonly report: Report;
   /** What the operator must hear at the start. */
   readonly say: (what: string) => void;
 }
@@ -50,6 +50,9 @@ export async function openAudit(
   if (cutBytes > 0)
     say(`audit log ${log.origin}: ${cutBytes} bytes of a torn entry were cut off; nobody was told of it`);
   return {
+    get stopped() {
+      return log.stopped;
+    },
     append: (record) => log.append(record),
     async close() {
       try {
@@ -91,7 +94,7 @@ async function named<T>(folder: string, work: Promise<T>): Promise<T> {
 /** With a shared store the list of logs is kept there, so that a disk which vanishes or is set back is missed. */
 async function openRegistry(
   { store }: Config,
-  report: AuditReports["report"],
+  report: Report,
 ): Promise<{ readonly registry: OriginRegistry; readonly close: () => Promise<void> }> {
   if (store === "memory") return { registry: new MemoryOriginRegistry(), close: async () => {} };
   const { RedisOriginRegistry } = await import("@kavach/store-redis");

@@ -2,6 +2,7 @@
  * A node's knowledge of revocations in a cluster: follows a fan-out, or the log itself when no fan-out answers, keeps the index, and
  * holds the lease. It asks for the head every fifth of a lease, and is fresh from the instant before it asked once that head is applied.
  */
+
 import { randomBytes } from "@kavach/crypto";
 import { Lease, type RevocationView, readInstant, type StoreClock } from "@kavach/gate";
 import {
@@ -15,6 +16,7 @@ import {
   type RevocationSubject,
   UnavailableError,
 } from "@kavach/model";
+import type { Report } from "@kavach/service";
 import type { Head, RevocationLog } from "@kavach/store";
 
 /** What the feed needs of the fan-outs. */
@@ -41,7 +43,7 @@ export interface FeedOptions {
   /** Corrected by every answer. */
   readonly storeClock: StoreClock;
   readonly leaseMs: number;
-  readonly report: (error: unknown, what: string) => void;
+  readonly report: Report;
 }
 
 const READ_MAX = 1000;

@@ -1,7 +1,9 @@
 /** Wires the rooms of one decision together: policies, state, keys and audit become a gate, its permits and its sessions. */
+
 import type { AuditSink } from "@kavach/audit";
 import { randomBytes } from "@kavach/crypto";
 import { Conductor, type GateMetrics, Outbox, Permits, type PolicyBook, type Publish, Sessions } from "@kavach/gate";
+import type { Report } from "@kavach/service";
 import type { Config } from "./config.ts";
 import type { Keys } from "./keys.ts";
 import type { State } from "./state.ts";
@@ -24,7 +26,7 @@ export interface GateWiring {
   readonly policies: PolicyBook;
   readonly audit: AuditSink | undefined;
   readonly metrics: GateMetrics;
-  readonly report: (error: unknown, what: string) => void;
+  readonly report: Report;
 }
 
 export function wireGate({ config, state, keys, policies, audit, metrics, report }: GateWiring): GateRooms {

@@ -2,7 +2,7 @@
 import { randomBytes } from "@kavach/crypto";
 import { gateMetrics } from "@kavach/gate";
 import { uuidFromRandom } from "@kavach/model";
-import { addressText, openLogger, openTelemetry, runService, type Started } from "@kavach/service";
+import { addressText, openLogger, openReport, openTelemetry, runService, type Started } from "@kavach/service";
 import { SYSTEM_CLOCK } from "@kavach/system";
 import { openAudit } from "./audit.ts";
 import { readConfig } from "./config.ts";
@@ -18,7 +18,7 @@ const DRAIN_MS = 20_000;
 async function start(): Promise<Started> {
   const config = readConfig(process.argv);
   const logger = openLogger(config.log_level);
-  const report = (error: unknown, what: string) => logger.warn({ err: error }, what);
+  const report = openReport(logger);
   const nodeId = config.node_id ?? uuidFromRandom(randomBytes(16));
   const exporter = openTelemetry("kavach-gate-node", nodeId);
   const policies = openPolicyBook(config);
@@ -26,7 +26,7 @@ async function start(): Promise<Started> {
   const audit = await openAudit(config, nodeId, SYSTEM_CLOCK, { report, say: (what) => logger.warn(what) });
   const state = await openState(config, nodeId, SYSTEM_CLOCK, report);
   const rooms = wireGate({ config, state, keys, policies, audit, metrics: gateMetrics(), report });
-  const { main, admin } = await serve(config, rooms, state, keys, exporter, report);
+  const { main, admin } = await serve({ config, rooms, state, keys, audit, exporter, report });
   const watching = watchPolicies(config, policies, {
     onChange: (policyDigest) => logger.info({ policyDigest }, "policies changed"),
     onFault: (error) => report(error, "policy file not taken; the policies in force stay"),

@@ -1,7 +1,9 @@
 /** Puts the services on the node's one port, and health and metrics on its admin port. */
+
 import { GateService, InvalidationService, KeyService, PermitService, SessionService } from "@kavach/api";
+import type { AuditSink } from "@kavach/audit";
 import { HealthState, pathOf, type RunningServer, serviceOf, startAdminServer, startServer } from "@kavach/serve";
-import { readTls } from "@kavach/service";
+import { type Report, readTls } from "@kavach/service";
 import { drawUuid } from "@kavach/system";
 import type { PrometheusExporter } from "@opentelemetry/exporter-prometheus";
 import type { Config } from "./config.ts";
@@ -23,19 +25,25 @@ export interface Serving {
 /** What an `Invalidate` may take beside the lease it waits out, milliseconds. */
 const INVALIDATE_MS = 2000;
 
-export async function serve(
-  config: Config,
-  rooms: GateRooms,
-  state: State,
-  keys: Keys,
-  exporter: PrometheusExporter,
-  report: (error: unknown, what: string) => void,
-): Promise<Serving> {
+export interface Served {
+  readonly config: Config;
+  readonly rooms: GateRooms;
+  readonly state: State;
+  readonly keys: Keys;
+  readonly audit: AuditSink | undefined;
+  readonly exporter: PrometheusExporter;
+  readonly report: Report;
+}
+
+export async function serve({ config, rooms, state, keys, audit, exporter, report }: Served): Promise<Serving> {
   const tls = readTls(config);
   const health = new HealthState();
   const isReady = () => {
     if (!health.serving) return "draining";
-    return state.revocations.staleForMs() === undefined ? true : "revocation state is not fresh";
+    if (state.revocations.staleForMs() !== undefined) return "revocation state is not fresh";
+    // Best effort goes on without a log; whoever requires one gets nothing but refusals here.
+    const needsLog = config.audit_mode === "required" && !config.observe_only;
+    return (needsLog ? audit?.stopped?.message : undefined) ?? true;
   };
   const onInternalError = (error: unknown, method: string) => report(error, `${method} failed`);
   const admin = await startAdminServer({

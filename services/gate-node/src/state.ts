@@ -1,6 +1,8 @@
 /** The state a node decides on: in the process, or shared through Redis and the fan-outs. Both look the same to the gate. */
+
 import { EmbeddedView, type RevocationView, StoreClock } from "@kavach/gate";
 import type { Clock, InvalidationScope, Revision } from "@kavach/model";
+import type { Report } from "@kavach/service";
 import { MemoryRevocationLog, MemoryStore, type Store } from "@kavach/store";
 import { SYSTEM_RANDOM } from "@kavach/system";
 import type { Config } from "./config.ts";
@@ -20,12 +22,7 @@ export interface State {
 /** How long the store may take to answer at the start, milliseconds: with the rest of a start, a person waits five seconds at the most. */
 const START_MS = 3500;
 
-export async function openState(
-  config: Config,
-  nodeId: string,
-  clock: Clock,
-  report: (error: unknown, what: string) => void,
-): Promise<State> {
+export async function openState(config: Config, nodeId: string, clock: Clock, report: Report): Promise<State> {
   return config.store === "memory"
     ? await openEmbedded(clock)
     : await openCluster(config, config.store, nodeId, clock, report);
@@ -53,7 +50,7 @@ async function openCluster(
   storeUrl: string,
   nodeId: string,
   clock: Clock,
-  report: (error: unknown, what: string) => void,
+  report: Report,
 ): Promise<State> {
   // Loaded only where it is used: an embedded gate needs no client of Redis.
   const { RedisRevocationLog, RedisStore } = await import("@kavach/store-redis");

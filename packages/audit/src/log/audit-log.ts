@@ -90,6 +90,10 @@ export class AuditLog implements AuditSink {
     return this.#frontier.size;
   }
 
+  get stopped(): AuditError | undefined {
+    return this.#stopped;
+  }
+
   async append(record: AuditRecord): Promise<void> {
     if (this.#closed) throw new AuditError("SINK_CLOSED", "the audit log is closed");
     if (this.#stopped !== undefined) throw this.#stopped;
