@@ -46,6 +46,7 @@ async function isReady(): Promise<boolean> {
 
 const args = [
   "--max-semi-space-size=8",
+  "--no-allocation-site-pretenuring",
   "services/gate-node/src/main.ts",
   "--config",
   "examples/gate-node.toml",

@@ -3,7 +3,7 @@ import { execFile } from "node:child_process";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { awaitCondition, Child, freePorts, REPO, startGateProcess } from "@kavach/testkit";
+import { awaitCondition, Child, freePorts, REPO, SERVICE_NODE_ARGS, startGateProcess } from "@kavach/testkit";
 import { demandVerifies, permitOf } from "./ask.ts";
 import type { Cores } from "./cores.ts";
 import { grpcFrame } from "./request.ts";
@@ -11,7 +11,6 @@ import { HOST, LISTENING } from "./servers/listening.ts";
 
 const CONFIG = join(REPO, "examples/gate-node.toml");
 const POLICIES = join(REPO, "examples/policies/refunds.toml");
-const NODE_ARGS = ["--max-semi-space-size=8"];
 
 export const TITLES = {
   bareUnsigned: "bare node:http2, bytes of the unsigned answer",
@@ -44,7 +43,6 @@ export async function startContestants(cores: Cores, folder: string): Promise<Co
     await startGateProcess({
       main: await bundledGateNode(folder),
       args: ["--config", CONFIG, "--store", "memory"],
-      nodeArgs: NODE_ARGS,
       under: cores.server,
     }),
   );
@@ -92,7 +90,7 @@ async function startServer(
 ): Promise<Started> {
   const [port] = await freePorts(1);
   const path = join(import.meta.dirname, script);
-  const [command, ...args] = [...cores.server, process.execPath, ...NODE_ARGS, path, String(port), argument];
+  const [command, ...args] = [...cores.server, process.execPath, ...SERVICE_NODE_ARGS, path, String(port), argument];
   const child = new Child({ name: script, command: command as string, args });
   children.defer(async () => {
     await child.end("SIGKILL");

@@ -22,6 +22,7 @@ import { EventLoopDelay, overloaded } from "./overload.ts";
 import type { Page } from "./pages.ts";
 import { reflectionServices } from "./reflection.ts";
 import type { ServedService } from "./served-service.ts";
+import { keepStreamsYoung } from "./stream-table.ts";
 
 export interface ServerOptions {
   readonly host: string;
@@ -162,7 +163,10 @@ function http2Server(
       maxHeaderListSize: limits.metadataBytesMax,
     },
   });
-  server.on("session", (session) => connections.keepSession(session));
+  server.on("session", (session) => {
+    keepStreamsYoung(session);
+    connections.keepSession(session);
+  });
   server.on("sessionError", () => {});
   server.on("stream", (stream, headers, _flags, rawHeaders) => {
     stream.on("error", () => {});

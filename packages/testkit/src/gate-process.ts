@@ -3,11 +3,13 @@ import { join } from "node:path";
 import { Child } from "./child.ts";
 import { freePorts } from "./ports.ts";
 import { awaitService } from "./readiness.ts";
+import { SERVICE_NODE_ARGS } from "./service-flags.ts";
 import { REPO } from "./tool-paths.ts";
 
 export interface GateProcessOptions {
   /** Flags beside the addresses; they name at least the policies or a config file. */
   readonly args: readonly string[];
+  /** Default: as in the image. */
   readonly nodeArgs?: readonly string[];
   /** What is run; default the source. */
   readonly main?: string;
@@ -28,7 +30,7 @@ export async function startGateProcess(options: GateProcessOptions): Promise<Gat
   const address = `127.0.0.1:${port}`;
   const adminUrl = `http://127.0.0.1:${adminPort}`;
   const main = options.main ?? join(REPO, "services/gate-node/src/main.ts");
-  const nodeArgs = options.nodeArgs ?? ["--max-semi-space-size=8"];
+  const nodeArgs = options.nodeArgs ?? SERVICE_NODE_ARGS;
   const flags = ["--listen", address, "--admin-listen", `127.0.0.1:${adminPort}`, ...options.args];
   const [command, ...args] = [...(options.under ?? []), process.execPath, ...nodeArgs, main, ...flags];
   const name = "gate-node";

@@ -9,7 +9,7 @@ import { clusterOf, startInOrder } from "./cluster-parts.ts";
 import { envoyConfig } from "./envoy-config.ts";
 import { freePorts } from "./ports.ts";
 import { awaitEnvoy, awaitRedis, awaitService, type Starting } from "./readiness.ts";
-import { fanoutFlags, gateFlags, redisFlags } from "./service-flags.ts";
+import { fanoutFlags, gateFlags, redisFlags, SERVICE_NODE_ARGS } from "./service-flags.ts";
 import { REPO, toolPath } from "./tool-paths.ts";
 
 const HOST = "127.0.0.1";
@@ -136,7 +136,7 @@ function serviceNode(service: "gate-node" | "fanout", name: string, at: Ports, f
     ...at,
     name,
     command: process.execPath,
-    args: ["--max-semi-space-size=8", join(REPO, "services", service, "src/main.ts"), ...flags],
+    args: [...SERVICE_NODE_ARGS, join(REPO, "services", service, "src/main.ts"), ...flags],
     ready: awaitService,
   });
 }

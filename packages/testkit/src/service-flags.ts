@@ -2,6 +2,9 @@
 import type { ClusterOptions } from "./cluster.ts";
 import type { ClusterFileName } from "./cluster-files.ts";
 
+/** What Node is started with in the image (deploy/docker/entrypoint.sh), which says why. */
+export const SERVICE_NODE_ARGS = ["--max-semi-space-size=8", "--no-allocation-site-pretenuring"] as const;
+
 export interface GateFlags {
   readonly listen: string;
   readonly adminListen: string;
