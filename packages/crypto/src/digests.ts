@@ -1,11 +1,9 @@
 /** Digests that permits are bound by: of the params, and the token id of a decision. */
 import { canonicalJson, type Params } from "@kavach/model";
 import { CryptoError } from "./errors.ts";
-import { frame, utf8 } from "./framing.ts";
-import { sha256, sha256Text } from "./provider.ts";
+import { sha256Text } from "./provider.ts";
 
 const NO_PARAMS = sha256Text("{}");
-const TOKEN_ID = utf8("kavach-token-id-v2");
 
 /** SHA-256 of the RFC 8785 form of the params object, 32 bytes. Throws CryptoError `CLAIMS_INVALID` for what JSON cannot say. */
 export function paramsDigest(params: Params): Uint8Array<ArrayBuffer> {
@@ -21,12 +19,12 @@ export function paramsDigest(params: Params): Uint8Array<ArrayBuffer> {
 }
 
 /**
- * The permit's id: 16 bytes in the form of a UUID of version 8 (RFC 9562, section 5.8), a function of the realm, the evaluation id
- * (16 bytes) and the digest of the whole request (32 bytes). So one decision has one token id however often it is retried.
+ * The permit's id: the first 16 bytes of the digest of the whole request, realm and evaluation id included, in the form of a UUID of
+ * version 8 (RFC 9562, section 5.8). So one decision has one token id however often it is retried.
  */
-export function tokenIdOf(realm: string, evaluationId: Uint8Array, requestDigest: Uint8Array): Uint8Array<ArrayBuffer> {
-  const digest = sha256(frame(TOKEN_ID, utf8(realm), evaluationId, requestDigest));
-  const id = digest.slice(0, 16);
+export function tokenIdOf(requestDigest: Uint8Array): Uint8Array<ArrayBuffer> {
+  const id = new Uint8Array(16);
+  for (let i = 0; i < 16; i++) id[i] = requestDigest[i] as number;
   id[6] = ((id[6] as number) & 0x0f) | 0x80;
   id[8] = ((id[8] as number) & 0x3f) | 0x80;
   return id;

@@ -20,7 +20,7 @@ export interface Frame {
   readonly stored: boolean;
   /** The revision at which a stored session was born is another log's. */
   readonly bornElsewhere: boolean;
-  /** Computed on first use: a refusal needs none. */
+  /** Of the whole request. Computed on first use: a refusal needs none. */
   digest(): Uint8Array;
   /** Of the params, 32 bytes. */
   paramsDigest(): Uint8Array;
@@ -53,7 +53,7 @@ export function openFrame(parts: GateParts, request: DecisionRequest, caller = "
       parts.session.mode !== "inline" && (parts.session.mode === "required" || request.context.session !== undefined),
     bornElsewhere: parts.session.bornElsewhere === true,
     digest() {
-      digest ??= requestDigest(request, this.paramsDigest());
+      digest ??= requestDigest(request, this.evaluationBytes(), this.paramsDigest());
       return digest;
     },
     paramsDigest() {
@@ -65,7 +65,7 @@ export function openFrame(parts: GateParts, request: DecisionRequest, caller = "
       return evaluation;
     },
     tokenBytes() {
-      token ??= tokenIdOf(request.realm, this.evaluationBytes(), this.digest());
+      token ??= tokenIdOf(this.digest());
       return token;
     },
     session: undefined,

@@ -4,18 +4,23 @@ import type { DecisionRequest, Device, GeoLocation } from "@kavach/model";
 
 /**
  * SHA-256, 32 bytes, over a JSON array of fixed order (typed and unambiguous by its syntax; absent is null). The evaluation
- * id is not in it: it is what the digest is compared under.
+ * id is in it as its 16 bytes, because its text may be spelt in either case.
  */
-export function requestDigest(request: DecisionRequest, paramsDigest: Uint8Array): Uint8Array {
+export function requestDigest(
+  request: DecisionRequest,
+  evaluationId: Uint8Array,
+  paramsDigest: Uint8Array,
+): Uint8Array {
   const { principal, action, session, environment } = request.context;
   const text = JSON.stringify([
-    "kavach-request-v2",
+    "kavach-request-v3",
+    characters(evaluationId),
     request.realm,
     request.audience,
     request.singleUse,
     [principal.id, principal.kind, principal.roles],
     // Params have a digest already, which says the same of them.
-    [action.name, action.resource ?? null, Buffer.from(paramsDigest).toString("base64")],
+    [action.name, action.resource ?? null, characters(paramsDigest)],
     session === undefined
       ? null
       : [
@@ -35,6 +40,11 @@ export function requestDigest(request: DecisionRequest, paramsDigest: Uint8Array
     ],
   ]);
   return sha256Text(text);
+}
+
+/** A character for each byte: nothing is cheaper to make, and one way is as good as another. */
+function characters(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("latin1");
 }
 
 function geoFields(geo: GeoLocation | undefined): unknown {
