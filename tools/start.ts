@@ -52,7 +52,11 @@ const args = [
   "examples/gate-node.toml",
   ...process.argv.slice(2),
 ];
-const child = spawn(process.execPath, args, { cwd: ROOT, stdio: "inherit" });
+const child = spawn(process.execPath, args, {
+  cwd: ROOT,
+  stdio: "inherit",
+  env: { ...process.env, MALLOC_ARENA_MAX: "1" },
+});
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => child.kill(signal));
 child.once("exit", (code) => process.exit(code ?? 1));
 

@@ -3,7 +3,15 @@ import { execFile } from "node:child_process";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { awaitCondition, Child, freePorts, REPO, SERVICE_NODE_ARGS, startGateProcess } from "@kavach/testkit";
+import {
+  awaitCondition,
+  Child,
+  freePorts,
+  REPO,
+  SERVICE_ENV,
+  SERVICE_NODE_ARGS,
+  startGateProcess,
+} from "@kavach/testkit";
 import { demandVerifies, permitOf } from "./ask.ts";
 import type { Cores } from "./cores.ts";
 import { grpcFrame } from "./request.ts";
@@ -91,7 +99,7 @@ async function startServer(
   const [port] = await freePorts(1);
   const path = join(import.meta.dirname, script);
   const [command, ...args] = [...cores.server, process.execPath, ...SERVICE_NODE_ARGS, path, String(port), argument];
-  const child = new Child({ name: script, command: command as string, args });
+  const child = new Child({ name: script, command: command as string, args, env: SERVICE_ENV });
   children.defer(async () => {
     await child.end("SIGKILL");
   });

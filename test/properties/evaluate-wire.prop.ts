@@ -1,7 +1,7 @@
 /** What is written by hand for Evaluate is held to the contract: its check of a request, its reader of bytes and its writer. */
 import { create, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import { EvaluateRequestSchema, EvaluateResponseSchema } from "@kavach/api";
-import { type Decision, type DecisionRequest, InputError, REFUSE_CODES } from "@kavach/model";
+import { type Decision, type DecisionRequest, InputError, REFUSE_CODES, type SealedToken } from "@kavach/model";
 import { validated } from "@kavach/serve";
 import { readRequest, readRequestBytes, writeDecision, writeDecisionBytes } from "@kavach/wire";
 import fc from "fast-check";
@@ -199,6 +199,12 @@ it("reads from bytes what it reads from messages, or leaves it to them", () => {
   expect(read).toBeGreaterThan(1000);
 });
 
+const sealedOf = (token: Uint8Array): SealedToken => ({
+  size: token.length,
+  writeTo: (bytes, at) => bytes.set(token, at),
+  toBytes: () => token,
+});
+
 const decision: fc.Arbitrary<Decision> = fc.record(
   {
     verdict: fc.oneof(
@@ -209,6 +215,7 @@ const decision: fc.Arbitrary<Decision> = fc.record(
           issuedAtMs: fc.integer({ min: 0, max: 2 ** 42 }),
           expiresAtMs: fc.integer({ min: 0, max: 2 ** 42 }),
         })
+        .chain((permit) => fc.constantFrom(permit, { ...permit, sealed: sealedOf(permit.token) }))
         .map((permit) => ({ kind: "permit", permit }) as const),
       fc
         .record({ code: fc.constantFrom(...REFUSE_CODES), evaluator: text(256), reason: text(1024) })

@@ -30,7 +30,7 @@ export class Conductor {
 
   /** The same, answered at once where nothing has to be waited for; throws what `evaluate` rejects with. */
   decideSoon(request: DecisionRequest, caller = ""): Soon<Decision> {
-    return after(this.#run(request, caller), ({ decision }) => decision);
+    return this.#run(request, caller, decisionAlone);
   }
 
   /** Why it would decide as it would. Charges nothing, mints nothing, records nothing. */
@@ -40,27 +40,32 @@ export class Conductor {
 
   /** Decides independently of each other; answers in order. Each permit is looked at once more when the last answer is there. */
   async evaluateAll(requests: readonly DecisionRequest[], caller = ""): Promise<Decision[]> {
-    const results = await Promise.all(requests.map(async (request) => await this.#run(request, caller)));
+    const results = await Promise.all(requests.map(async (request) => await this.#run(request, caller, bothOf)));
     return results.map(({ frame, decision }) => withdrawIfRevoked(this.#parts, frame, decision));
   }
 
-  #run(request: DecisionRequest, caller: string): Soon<Ran> {
+  #run<T>(request: DecisionRequest, caller: string, take: (decision: Decision, frame: Frame) => T): Soon<T> {
     const { revocations, clock } = this.#parts;
     const startedMs = clock.monotonicMs();
-    if (request.atLeast === undefined) return this.#decideNow(request, caller, startedMs);
+    if (request.atLeast === undefined) return this.#decideNow(request, caller, startedMs, take);
     return revocations.reach(request.atLeast).then((reached) => {
-      if (reached) return this.#decideNow(request, caller, startedMs);
+      if (reached) return this.#decideNow(request, caller, startedMs, take);
       throw new GateError("REVISION_NOT_REACHED", "at_least lies beyond the head of the revocation log");
     });
   }
 
-  #decideNow(request: DecisionRequest, caller: string, startedMs: number): Soon<Ran> {
+  #decideNow<T>(
+    request: DecisionRequest,
+    caller: string,
+    startedMs: number,
+    take: (decision: Decision, frame: Frame) => T,
+  ): Soon<T> {
     const parts = this.#parts;
     const frame = openFrame(parts, request, caller);
     const decided = after(this.#judge(frame), (finding) => step("settle", () => settle(parts, frame, finding)));
     return after(decided, (decision) => {
       parts.metrics.verdict(decision, parts.clock.monotonicMs() - startedMs);
-      return { frame, decision };
+      return take(decision, frame);
     });
   }
 
@@ -94,7 +99,5 @@ export class Conductor {
   }
 }
 
-interface Ran {
-  readonly frame: Frame;
-  readonly decision: Decision;
-}
+const decisionAlone = (decision: Decision) => decision;
+const bothOf = (decision: Decision, frame: Frame) => ({ decision, frame });

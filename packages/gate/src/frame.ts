@@ -35,46 +35,61 @@ export interface Frame {
 }
 
 export function openFrame(parts: GateParts, request: DecisionRequest, caller = ""): Frame {
-  const { set, rules } = parts.policies.of(request.realm);
-  const nowMs = parts.clock.nowMs();
-  const issuedAtMs = Math.floor(nowMs);
-  let digest: Uint8Array | undefined;
-  let params: Uint8Array | undefined;
-  let evaluation: Uint8Array | undefined;
-  let token: Uint8Array | undefined;
-  return {
-    request,
-    caller,
-    context: request.context,
-    set,
-    rules,
-    nowMs,
-    stored:
-      parts.session.mode !== "inline" && (parts.session.mode === "required" || request.context.session !== undefined),
-    bornElsewhere: parts.session.bornElsewhere === true,
-    digest() {
-      digest ??= requestDigest(request, this.evaluationBytes(), this.paramsDigest());
-      return digest;
-    },
-    paramsDigest() {
-      params ??= paramsDigest(request.context.action.params);
-      return params;
-    },
-    evaluationBytes() {
-      evaluation ??= uuidToBytes(request.evaluationId);
-      return evaluation;
-    },
-    tokenBytes() {
-      token ??= tokenIdOf(this.digest());
-      return token;
-    },
-    session: undefined,
+  return new OpenFrame(parts, request, caller);
+}
+
+class OpenFrame implements Frame {
+  readonly request: DecisionRequest;
+  readonly caller: string;
+  readonly context: ActionContext;
+  readonly set: PolicySet;
+  readonly rules: GateRules;
+  readonly nowMs: number;
+  readonly stored: boolean;
+  readonly bornElsewhere: boolean;
+  session: StoredSession | undefined;
+  times: ChargeMemory;
+  #digest: Uint8Array | undefined;
+  #params: Uint8Array | undefined;
+  #evaluation: Uint8Array | undefined;
+  #token: Uint8Array | undefined;
+
+  constructor(parts: GateParts, request: DecisionRequest, caller: string) {
+    const { set, rules } = parts.policies.of(request.realm);
+    this.request = request;
+    this.caller = caller;
+    this.context = request.context;
+    this.set = set;
+    this.rules = rules;
+    this.nowMs = parts.clock.nowMs();
+    this.stored =
+      parts.session.mode !== "inline" && (parts.session.mode === "required" || request.context.session !== undefined);
+    this.bornElsewhere = parts.session.bornElsewhere === true;
+    const issuedAtMs = Math.floor(this.nowMs);
     // A permit never outlives the key that signs it.
-    times: {
-      issuedAtMs,
-      expiresAtMs: Math.min(issuedAtMs + parts.permitTtlMs, parts.signer?.keyExpiresAtMs ?? Number.POSITIVE_INFINITY),
-    },
-  };
+    const keyExpiresAtMs = parts.signer?.keyExpiresAtMs ?? Number.POSITIVE_INFINITY;
+    this.times = { issuedAtMs, expiresAtMs: Math.min(issuedAtMs + parts.permitTtlMs, keyExpiresAtMs) };
+  }
+
+  digest(): Uint8Array {
+    this.#digest ??= requestDigest(this.request, this.evaluationBytes(), this.paramsDigest());
+    return this.#digest;
+  }
+
+  paramsDigest(): Uint8Array {
+    this.#params ??= paramsDigest(this.context.action.params);
+    return this.#params;
+  }
+
+  evaluationBytes(): Uint8Array {
+    this.#evaluation ??= uuidToBytes(this.request.evaluationId);
+    return this.#evaluation;
+  }
+
+  tokenBytes(): Uint8Array {
+    this.#token ??= tokenIdOf(this.digest());
+    return this.#token;
+  }
 }
 
 /** What an invalidate verdict about this decision's session names. Without a session it names the evaluation, for the caller's eyes only. */

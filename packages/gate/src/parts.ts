@@ -1,7 +1,7 @@
 /** What the conductor and its steps are given: the rooms of one gate, and how it is set. */
 import type { AuditSink } from "@kavach/audit";
 import type { PermitClaimsInit } from "@kavach/crypto";
-import type { Clock, RandomBytes, SingleUse } from "@kavach/model";
+import type { Clock, RandomBytes, SealedToken, SingleUse } from "@kavach/model";
 import type { Store } from "@kavach/store";
 import type { CustomEvaluator } from "./evaluators.ts";
 import type { RevocationView } from "./freshness.ts";
@@ -15,6 +15,8 @@ export interface PermitSealer {
   readonly keyExpiresAtMs: number;
   /** The token, of format 1 with its envelope beside it. No bytes at all where the format cannot say what the claims do. */
   seal(claims: PermitClaimsInit): Promise<Uint8Array | SealedInFormatOne>;
+  /** Asked instead where it is there. */
+  sealToken?(claims: PermitClaimsInit): Promise<SealedToken>;
 }
 
 export interface SealedInFormatOne {

@@ -1,5 +1,5 @@
 /** The last step of a decision. Only here can a permit be minted, and only here is a verdict published and recorded. */
-import { CryptoError } from "@kavach/crypto";
+import { CryptoError, type PermitClaimsInit } from "@kavach/crypto";
 import type { PolicySet } from "@kavach/engine";
 import type { Decision, IssuedPermit, Outcome, Propagation } from "@kavach/model";
 import {
@@ -8,6 +8,7 @@ import {
   type PassFinding,
   type RefuseFinding,
   type Revision,
+  type SealedToken,
   uuidFromBytes,
 } from "@kavach/model";
 import { type Frame, sessionTarget } from "./frame.ts";
@@ -34,22 +35,24 @@ function settlePermit(parts: GateParts, frame: Frame, finding: PassFinding): Soo
   return release(parts, frame, decisionOf(frame, { kind: "permit", permit }, revision, finding.policyName));
 }
 
-async function sealPermit(
+function sealPermit(
   parts: GateParts,
   signer: PermitSealer,
   frame: Frame,
   finding: PassFinding,
   revision: Revision,
 ): Promise<Decision> {
-  let permit: IssuedPermit;
-  try {
-    permit = await mint(parts, signer, frame, finding, revision);
-    if (permit.token.length === 0) throw new Error("the signer returned nothing");
-  } catch (error) {
-    parts.report(error, "permit signing failed");
-    return await settleRefusal(parts, frame, signingFailed(error));
-  }
-  return await release(parts, frame, decisionOf(frame, { kind: "permit", permit }, revision, finding.policyName));
+  return mint(parts, signer, frame, finding, revision, demandToken).then(
+    (permit) => release(parts, frame, decisionOf(frame, { kind: "permit", permit }, revision, finding.policyName)),
+    (error: unknown) => {
+      parts.report(error, "permit signing failed");
+      return settleRefusal(parts, frame, signingFailed(error));
+    },
+  );
+}
+
+function demandToken(sizeBytes: number): void {
+  if (sizeBytes === 0) throw new Error("the signer returned nothing");
 }
 
 /** Lets a permit go: recorded first where that is required, looked at once more in any case. */
@@ -134,17 +137,37 @@ function recordFirst(parts: GateParts, frame: Frame, decision: Decision): Soon<D
   return parts.audit.mode === "required" ? after(recorded, () => decision) : decision;
 }
 
-async function mint(
+/** `judge` is told how long the token is, and throws where that will not do. */
+function mint(
   parts: GateParts,
   signer: PermitSealer,
   frame: Frame,
   finding: Finding,
   revision: Revision,
+  judge: (sizeBytes: number) => void = () => {},
 ): Promise<IssuedPermit> {
-  const permit = new FramePermit(frame, NO_TOKEN);
-  const { request, context } = frame;
+  try {
+    const claims = claimsOf(parts, frame, finding, revision);
+    if (signer.sealToken !== undefined) {
+      return signer.sealToken(claims).then((sealed) => {
+        judge(sealed.size);
+        return new FramePermit(frame, sealed);
+      });
+    }
+    return signer.seal(claims).then((sealed) => {
+      const { token, signature } = sealed instanceof Uint8Array ? { token: sealed } : sealed;
+      judge(token.length);
+      return new FramePermit(frame, token, signature);
+    });
+  } catch (error) {
+    return Promise.reject(error);
+  }
+}
+
+function claimsOf(parts: GateParts, frame: Frame, finding: Finding, revision: Revision): PermitClaimsInit {
+  const { request, context, times } = frame;
   const limited = finding.kind === "pass" && finding.limited;
-  const sealed = await signer.seal({
+  return {
     realm: request.realm,
     tokenId: frame.tokenBytes(),
     evaluationId: frame.evaluationBytes(),
@@ -156,31 +179,36 @@ async function mint(
     audience: request.audience,
     policyDigest: policyDigestOf(frame.set),
     revision,
-    issuedAtMs: permit.issuedAtMs,
-    notBeforeMs: permit.issuedAtMs,
-    expiresAtMs: permit.expiresAtMs,
+    issuedAtMs: times.issuedAtMs,
+    notBeforeMs: times.issuedAtMs,
+    expiresAtMs: times.expiresAtMs,
     singleUse: request.singleUse || parts.singleUse === "always" || (parts.singleUse === "when_limited" && limited),
     mode: parts.observeOnly ? "observe" : "enforce",
-  });
-  if (sealed instanceof Uint8Array) return new FramePermit(frame, sealed);
-  return new FramePermit(frame, sealed.token, sealed.signature);
+  };
 }
 
-/** Its id is worked out when it is first asked for: whoever only wants to know whether to go on does not pay for it. */
+/** Its id, and its bytes where they are not put together yet, are worked out when they are first asked for: not everybody pays for them. */
 class FramePermit implements IssuedPermit {
-  readonly token: Uint8Array;
+  readonly sealed?: SealedToken;
   readonly signature?: Uint8Array;
   readonly issuedAtMs: number;
   readonly expiresAtMs: number;
   readonly #frame: Frame;
+  #token: Uint8Array | undefined;
   #tokenId: string | undefined;
 
-  constructor(frame: Frame, token: Uint8Array, signature?: Uint8Array) {
-    this.token = token;
+  constructor(frame: Frame, token: Uint8Array | SealedToken, signature?: Uint8Array) {
+    if (token instanceof Uint8Array) this.#token = token;
+    else this.sealed = token;
     if (signature !== undefined) this.signature = signature;
     this.issuedAtMs = frame.times.issuedAtMs;
     this.expiresAtMs = frame.times.expiresAtMs;
     this.#frame = frame;
+  }
+
+  get token(): Uint8Array {
+    this.#token ??= this.sealed?.toBytes() ?? NO_TOKEN;
+    return this.#token;
   }
 
   get tokenId(): string {

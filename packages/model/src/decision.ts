@@ -15,9 +15,20 @@ export interface DecisionRequest {
   readonly atLeast?: Revision;
 }
 
+/** A signed permit whose bytes are not put together yet: whoever sends it has them written where they go, and saves a copy. */
+export interface SealedToken {
+  /** Bytes. */
+  readonly size: number;
+  /** Writes exactly `size` bytes from `at` on. */
+  writeTo(bytes: Uint8Array, at: number): void;
+  toBytes(): Uint8Array;
+}
+
 export interface IssuedPermit {
   /** The bytes that travel to the verifier; empty only where the gate has no signer, or observes and could not sign. */
   readonly token: Uint8Array;
+  /** The same before it is put together, where the signer leaves that to others; `token` is then made when it is asked for. */
+  readonly sealed?: SealedToken;
   /** Of a permit of format 1: its envelope alone. */
   readonly signature?: Uint8Array;
   /** UUID text. */

@@ -34,20 +34,29 @@ export function numberSize(field: number, value: number): number {
 }
 
 export class PlainWriter {
-  readonly #bytes: Buffer<ArrayBuffer>;
+  readonly #bytes: Buffer;
+  readonly #end: number;
   #position: number;
 
-  /** For a message of `size` bytes; as many as `headroom` says stay free in front of it. */
-  constructor(size: number, headroom = 0) {
-    this.#bytes = Buffer.allocUnsafe(headroom + size);
+  /** For a message of `size` bytes; as many as `headroom` says stay free in front of it. Or into `bytes`, which has room for both. */
+  constructor(size: number, headroom = 0, bytes: Uint8Array = Buffer.allocUnsafe(headroom + size)) {
+    this.#bytes = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
     this.#position = headroom;
+    this.#end = headroom + size;
   }
 
   /** All of it, headroom included. Throws `Bug` where less was written than was measured: the rest would be somebody else's memory. */
   finish(): Uint8Array<ArrayBuffer> {
-    const { buffer, byteOffset, length } = this.#bytes;
-    if (this.#position !== length) throw new Bug("a message is not as long as it was measured");
-    return new Uint8Array(buffer, byteOffset, length);
+    const { buffer, byteOffset } = this.#bytes;
+    if (this.#position !== this.#end) throw new Bug("a message is not as long as it was measured");
+    return new Uint8Array(buffer as ArrayBuffer, byteOffset, this.#end);
+  }
+
+  /** A byte string of `size` bytes that somebody else writes, from the place given to it on. */
+  rawBy(field: number, size: number, write: (bytes: Uint8Array, at: number) => void): void {
+    this.open(field, size);
+    write(this.#bytes, this.#position);
+    this.#position += size;
   }
 
   /** Tag and length of a message or an item whose `size` bytes are written next. */

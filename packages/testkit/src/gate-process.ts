@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { Child } from "./child.ts";
 import { freePorts } from "./ports.ts";
 import { awaitService } from "./readiness.ts";
-import { SERVICE_NODE_ARGS } from "./service-flags.ts";
+import { SERVICE_ENV, SERVICE_NODE_ARGS } from "./service-flags.ts";
 import { REPO } from "./tool-paths.ts";
 
 export interface GateProcessOptions {
@@ -34,7 +34,7 @@ export async function startGateProcess(options: GateProcessOptions): Promise<Gat
   const flags = ["--listen", address, "--admin-listen", `127.0.0.1:${adminPort}`, ...options.args];
   const [command, ...args] = [...(options.under ?? []), process.execPath, ...nodeArgs, main, ...flags];
   const name = "gate-node";
-  const child = new Child({ name, command: command as string, args });
+  const child = new Child({ name, command: command as string, args, env: SERVICE_ENV });
   child.start();
   try {
     await awaitService({ name, address, adminUrl, logs: async () => child.log, isRunning: () => child.isRunning });

@@ -7,5 +7,5 @@ export { type ClusterFileName, type ClusterFiles, makeClusterFiles } from "./clu
 export { type GateProcess, type GateProcessOptions, startGateProcess } from "./gate-process.ts";
 export { freePorts } from "./ports.ts";
 export { type RedisServer, type RedisServerOptions, startRedis } from "./redis.ts";
-export { SERVICE_NODE_ARGS } from "./service-flags.ts";
+export { SERVICE_ENV, SERVICE_NODE_ARGS } from "./service-flags.ts";
 export { REPO, type Tool, toolPath } from "./tool-paths.ts";

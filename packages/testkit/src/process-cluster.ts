@@ -9,7 +9,7 @@ import { clusterOf, startInOrder } from "./cluster-parts.ts";
 import { envoyConfig } from "./envoy-config.ts";
 import { freePorts } from "./ports.ts";
 import { awaitEnvoy, awaitRedis, awaitService, type Starting } from "./readiness.ts";
-import { fanoutFlags, gateFlags, redisFlags, SERVICE_NODE_ARGS } from "./service-flags.ts";
+import { fanoutFlags, gateFlags, redisFlags, SERVICE_ENV, SERVICE_NODE_ARGS } from "./service-flags.ts";
 import { REPO, toolPath } from "./tool-paths.ts";
 
 const HOST = "127.0.0.1";
@@ -20,6 +20,7 @@ interface NodeSpec {
   readonly adminPort: number;
   readonly command: string;
   readonly args: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
   readonly ready: (part: Starting) => Promise<void>;
 }
 
@@ -137,6 +138,7 @@ function serviceNode(service: "gate-node" | "fanout", name: string, at: Ports, f
     name,
     command: process.execPath,
     args: [...SERVICE_NODE_ARGS, join(REPO, "services", service, "src/main.ts"), ...flags],
+    env: SERVICE_ENV,
     ready: awaitService,
   });
 }

@@ -50,16 +50,19 @@ function throughMessage(decision: Decision, headroom: number): Uint8Array {
   return bytes;
 }
 
-function permitSize({ token, tokenId, issuedAtMs, expiresAtMs }: IssuedPermit): number {
-  const times = itemSize(3, instantSize(issuedAtMs)) + itemSize(4, instantSize(expiresAtMs));
-  return bytesSize(1, token.length) + textSize(2, tokenId) + times;
+function permitSize(permit: IssuedPermit): number {
+  const tokenSize = permit.sealed === undefined ? permit.token.length : permit.sealed.size;
+  const times = itemSize(3, instantSize(permit.issuedAtMs)) + itemSize(4, instantSize(permit.expiresAtMs));
+  return bytesSize(1, tokenSize) + textSize(2, permit.tokenId) + times;
 }
 
-function writePermit(writer: PlainWriter, { token, tokenId, issuedAtMs, expiresAtMs }: IssuedPermit): void {
-  writer.raw(1, token);
-  writer.text(2, tokenId);
-  writeInstant(writer, 3, issuedAtMs);
-  writeInstant(writer, 4, expiresAtMs);
+function writePermit(writer: PlainWriter, permit: IssuedPermit): void {
+  const { sealed } = permit;
+  if (sealed === undefined) writer.raw(1, permit.token);
+  else if (sealed.size > 0) writer.rawBy(1, sealed.size, (bytes, at) => sealed.writeTo(bytes, at));
+  writer.text(2, permit.tokenId);
+  writeInstant(writer, 3, permit.issuedAtMs);
+  writeInstant(writer, 4, permit.expiresAtMs);
 }
 
 function refusalSize(refusal: Refusal): number {

@@ -38,6 +38,24 @@ describe("PermitSigner", () => {
     expect([read(first).index, read(second).index]).toEqual([0, 1]);
   });
 
+  it("leaves a permit to be written where it is sent from, and touches nothing around it", async () => {
+    const signer = new PermitSigner({ keyPair, clock });
+    const [sealed] = await Promise.all([signer.sealToken(claimsOf({}, 1)), signer.seal(claimsOf({}, 2))]);
+    const bytes = new Uint8Array(sealed.size + 20).fill(7);
+    sealed.writeTo(bytes, 9);
+    expect(bytes.subarray(9, 9 + sealed.size)).toEqual(sealed.toBytes());
+    expect([...bytes.subarray(0, 9), ...bytes.subarray(9 + sealed.size)]).toEqual(new Array(20).fill(7));
+    const verified = new PermitVerifier({ directory }).verify(sealed.toBytes(), expectationOf());
+    expect(await verified).toMatchObject({ kind: "valid" });
+    // There is no room: half a permit would be somebody's proof of nothing.
+    expect(() => sealed.writeTo(new Uint8Array(10), 9)).toThrow();
+    expect(() => sealed.writeTo(bytes, 21)).toThrow();
+    await signer.close();
+    await expect(signer.sealToken(claimsOf())).rejects.toMatchObject({ code: "SIGNER_CLOSED" });
+    const broken = new PermitSigner({ keyPair, clock }).sealToken(claimsOf({ realm: "" }));
+    await expect(broken).rejects.toMatchObject({ code: "CLAIMS_INVALID" });
+  });
+
   it.each([...Array.from({ length: 64 }, (_, i) => i + 1), 511, 512])(
     "seals %i permits that arrive together under one head, each complete in itself",
     async (size) => {

@@ -1,5 +1,5 @@
 /** Seals permits. Whatever arrives while a signature is being made becomes the next batch, so load makes permits cheaper. */
-import { type Clock, LIMITS } from "@kavach/model";
+import { type Clock, LIMITS, type SealedToken } from "@kavach/model";
 import { DOMAINS, HYBRID_SUITE, isSuite, type Suite } from "../algorithms.ts";
 import { CryptoError } from "../errors.ts";
 import { type KavachKeyPair, signingKeysOf } from "../keys/key-pair.ts";
@@ -9,7 +9,7 @@ import { sha256 } from "../provider.ts";
 import { signWithSuite } from "../suite-signature.ts";
 import { encodeClaims, type PermitClaimsInit } from "./claims.ts";
 import { LEAF_PREFIX_BYTES, treeOfHashes } from "./merkle.ts";
-import { encodeHead, encodeToken, headBody } from "./token.ts";
+import { encodeHead, headBody, SealedPermit } from "./token.ts";
 
 export interface PermitSignerOptions {
   /** One key for good. Give this or `keyRing`. */
@@ -42,7 +42,7 @@ interface Waiting {
   /** Of the claims as a leaf of the tree. */
   readonly hash: Uint8Array;
   readonly key: SealingKey;
-  readonly resolve: (token: Uint8Array<ArrayBuffer>) => void;
+  readonly resolve: (permit: SealedPermit) => void;
   readonly reject: (error: unknown) => void;
 }
 
@@ -106,6 +106,19 @@ export class PermitSigner {
    * `SIGNER_CLOSED`, `SIGNING_FAILED`.
    */
   async seal(init: PermitClaimsInit): Promise<Uint8Array<ArrayBuffer>> {
+    return (await this.#enqueue(init)).toBytes();
+  }
+
+  /** The same, for whoever puts the bytes where they are sent from. Rejects as `seal` does. */
+  sealToken(init: PermitClaimsInit): Promise<SealedToken> {
+    try {
+      return this.#enqueue(init);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  #enqueue(init: PermitClaimsInit): Promise<SealedPermit> {
     if (this.#closed) throw new CryptoError("SIGNER_CLOSED", "the signer is closed");
     const key = this.#currentKey();
     this.#expectLiveKey(key);
@@ -114,7 +127,7 @@ export class PermitSigner {
     if (init.expiresAtMs > key.expiresAtMs) {
       throw new CryptoError("KEY_EXPIRES_FIRST", "the permit would outlive its key");
     }
-    return await new Promise((resolve, reject) => {
+    return new Promise((resolve, reject) => {
       this.#queue.push({ claims: leaf.subarray(LEAF_PREFIX_BYTES), hash: sha256(leaf), key, resolve, reject });
       this.#askForStart();
     });
@@ -199,7 +212,7 @@ export class PermitSigner {
       const signature = await signWithSuite(this.suite, DOMAINS.permit, key.keyPair, headBody(head));
       const headBytes = encodeHead(head, signature);
       for (const [index, { claims, resolve }] of batch.entries()) {
-        resolve(encodeToken(claims, index, paths[index] ?? [], headBytes));
+        resolve(new SealedPermit(claims, index, paths[index] ?? [], headBytes));
       }
     } catch (cause) {
       const error =

@@ -1,7 +1,7 @@
 /** The wire form of a signed permit. Written by hand because one head of 3.5 KB is shared by up to 512 permits. */
 import { fromBinary } from "@bufbuild/protobuf";
 import { type SignedPermit, SignedPermitSchema, type SignedTreeHead } from "@kavach/api";
-import { LIMITS } from "@kavach/model";
+import { LIMITS, type SealedToken } from "@kavach/model";
 import { bytesSize, itemSize, numberSize, PlainWriter, textSize } from "@kavach/protobuf";
 import { ED25519, isSuite, ML_DSA_65, SUITE_HAS_ED25519, type Suite } from "../algorithms.ts";
 import { equalBytes, frame, uint32, utf8 } from "../framing.ts";
@@ -54,14 +54,41 @@ export function encodeToken(
   path: readonly Uint8Array[],
   head: Uint8Array,
 ): Uint8Array<ArrayBuffer> {
-  let size = bytesSize(1, claims.length) + numberSize(2, index) + bytesSize(4, head.length);
-  for (const hash of path) size += itemSize(3, hash.length);
-  const writer = new PlainWriter(size);
-  writer.raw(1, claims);
-  writer.number(2, index);
-  for (const hash of path) writer.rawItem(3, hash);
-  writer.raw(4, head);
-  return writer.finish();
+  return new SealedPermit(claims, index, path, head).toBytes();
+}
+
+/** A SignedPermit in its parts: one head of 3.5 KB is shared by all permits of a batch until each of them is sent. */
+export class SealedPermit implements SealedToken {
+  readonly size: number;
+  readonly #claims: Uint8Array;
+  readonly #index: number;
+  readonly #path: readonly Uint8Array[];
+  readonly #head: Uint8Array;
+
+  constructor(claims: Uint8Array, index: number, path: readonly Uint8Array[], head: Uint8Array) {
+    let size = bytesSize(1, claims.length) + numberSize(2, index) + bytesSize(4, head.length);
+    for (const hash of path) size += itemSize(3, hash.length);
+    this.size = size;
+    this.#claims = claims;
+    this.#index = index;
+    this.#path = path;
+    this.#head = head;
+  }
+
+  writeTo(bytes: Uint8Array, at: number): void {
+    const writer = new PlainWriter(this.size, at, bytes);
+    writer.raw(1, this.#claims);
+    writer.number(2, this.#index);
+    for (const hash of this.#path) writer.rawItem(3, hash);
+    writer.raw(4, this.#head);
+    writer.finish();
+  }
+
+  toBytes(): Uint8Array<ArrayBuffer> {
+    const bytes = new Uint8Array(this.size);
+    this.writeTo(bytes, 0);
+    return bytes;
+  }
 }
 
 export interface DecodedToken {
