@@ -1,5 +1,5 @@
 /** The audit log of a running node, verified from outside by what the node left behind. */
-import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { originFoldersIn, verifyLog } from "@kavach/audit";
@@ -74,6 +74,38 @@ describe("a gate-node with --audit-dir", () => {
     expect(node.child.log.match(/audit write failed/g)).toHaveLength(2);
     await awaitCondition(() => /"times":\d+.*audit write failed/.test(node.child.log), { what: "number of failures" });
   });
+
+  it("goes on with the key that takes the place of its own, and keeps its own when that is none", async () => {
+    const [key, next] = [join(folder, "audit.key"), join(folder, "next.key")];
+    const [first, second] = [KavachKeyPair.generate(), KavachKeyPair.generate()];
+    await first.saveToFile(key);
+    await second.saveToFile(next);
+    const args = ["--config", CONFIG, "--audit-dir", dir, "--audit-key", key, "--audit-mode", "required"];
+    await using node = await startGateProcess({ args });
+    expect(await evaluate(node.address, 500)).toHaveProperty("permit.token");
+    await writeFile(key, "no key");
+    await awaitCondition(() => node.child.log.includes("audit key not taken"), { what: "word of the broken file" });
+    expect(await evaluate(node.address, 500)).toHaveProperty("permit.token");
+    await rename(next, key);
+    await awaitCondition(() => node.child.log.includes("audit key changed"), { what: "word of the new key" });
+    expect(await evaluate(node.address, 500)).toHaveProperty("permit.token");
+    expect(await node.child.end("SIGTERM")).toBe(0);
+    const [origin] = await originFoldersIn(dir);
+    const verify = (...pairs: readonly KavachKeyPair[]) =>
+      verifyLog({
+        ...{ folder: origin as string, suite: "ml-dsa-65+ed25519" },
+        bundles: pairs.map((one) => one.publicKeys()),
+      });
+    expect(await verify(first, second)).toMatchObject({ proven: 3, unproven: 0 });
+    expect(await verify(second)).toMatchObject({ proven: 3 });
+    await expect(verify(first)).rejects.toMatchObject({ code: "CHECKPOINT_UNTRUSTED" });
+    // A start after that goes on with the same log.
+    await using again = await startGateProcess({ args });
+    expect(await evaluate(again.address, 500)).toHaveProperty("permit.token");
+    expect(await again.child.end("SIGTERM")).toBe(0);
+    expect(await originFoldersIn(dir)).toEqual([origin]);
+    expect(await verify(second)).toMatchObject({ proven: 4, unproven: 0 });
+  }, 40_000);
 
   it("signs with the key it is given, and refuses settings that do not fit together", async () => {
     const key = join(folder, "audit.key");

@@ -11,11 +11,16 @@ import {
   type OriginRegistry,
   openJsonlSink,
 } from "@kavach/audit";
-import { bundleToBytes, KavachKeyPair } from "@kavach/crypto";
+import { bundleToBytes, CryptoError, KavachKeyPair, KeyRing } from "@kavach/crypto";
 import type { Clock } from "@kavach/model";
 import { ConfigError, type Report } from "@kavach/service";
 import type { Config } from "./config.ts";
-import { readKeyPair } from "./key-files.ts";
+import { openKeyPair, readKeyFile, readKeyPair, rotate } from "./key-files.ts";
+
+export interface NodeAudit extends AuditSink {
+  /** Takes the key's file again. Resolves with whether it holds another key; rejects when it holds none, and then the key stays. */
+  reload(): Promise<boolean>;
+}
 
 export interface AuditReports {
   readonly report: Report;
@@ -32,17 +37,14 @@ export async function openAudit(
   nodeId: string,
   clock: Clock,
   { report, say }: AuditReports,
-): Promise<AuditSink | undefined> {
+): Promise<NodeAudit | undefined> {
   if (config.audit_log !== undefined) return await openLines(config.audit_log);
   const folder = config.audit_dir;
   if (folder === undefined) return undefined;
-  const keyPair =
-    config.audit_key === undefined
-      ? await named(folder, keyOfFolder(folder, clock, say))
-      : await readKeyPair("audit_key", config.audit_key, config.passphrase_file);
+  const key = await openKey(config, folder, clock, say);
   const name = `kavach/${encodeURIComponent(nodeId).slice(0, NAME_LENGTH_MAX)}`;
   const { registry, close: closeRegistry } = await openRegistry(config, report);
-  const log = await openLog({ folder, keyPair, clock, name, registry, report }, closeRegistry);
+  const log = await openLog({ folder, keyRing: key.ring, clock, name, registry, report }, closeRegistry);
   const { abandoned, cutBytes } = log.opening;
   if (abandoned !== undefined) {
     say(`audit log ${abandoned.origin} is ${abandoned.why} and not continued; ${log.origin} was begun`);
@@ -54,6 +56,7 @@ export async function openAudit(
       return log.stopped;
     },
     append: (record) => log.append(record),
+    reload: key.reload,
     async close() {
       try {
         await log.close();
@@ -62,6 +65,15 @@ export async function openAudit(
       }
     },
   };
+}
+
+function ringOf(setting: string, active: KavachKeyPair, clock: Clock): KeyRing {
+  try {
+    return new KeyRing({ active, clock });
+  } catch (error) {
+    if (!(error instanceof CryptoError)) throw error;
+    throw new ConfigError(`${setting}: ${error.message}`, { cause: error });
+  }
 }
 
 async function openLog(options: AuditLogOptions, giveUp: () => Promise<void>): Promise<AuditLog> {
@@ -73,10 +85,45 @@ async function openLog(options: AuditLogOptions, giveUp: () => Promise<void>): P
   }
 }
 
-async function openLines(file: string): Promise<AuditSink> {
-  return await openJsonlSink(file).catch((error: NodeJS.ErrnoException) => {
+async function openLines(file: string): Promise<NodeAudit> {
+  const sink = await openJsonlSink(file).catch((error: NodeJS.ErrnoException) => {
     throw new ConfigError(`audit_log: cannot open ${file}: ${error.code}`, { cause: error });
   });
+  return Object.assign(sink, { reload: async () => false });
+}
+
+interface AuditKey {
+  readonly ring: KeyRing;
+  readonly reload: () => Promise<boolean>;
+}
+
+/** The file that the settings name may change; a key that lies in the log's own folder does not. */
+async function openKey(
+  { audit_key, passphrase_file }: Config,
+  folder: string,
+  clock: Clock,
+  say: AuditReports["say"],
+): Promise<AuditKey> {
+  if (audit_key === undefined) {
+    const active = await named(folder, keyOfFolder(folder, clock, say));
+    return { ring: ringOf("audit_dir", active, clock), reload: async () => false };
+  }
+  const read = () => readKeyFile("audit_key", audit_key, (bytes) => bytes);
+  const open = (content: Uint8Array) => openKeyPair("audit_key", audit_key, content, passphrase_file);
+  let content = await read();
+  const ring = ringOf("audit_key", await open(content), clock);
+  return {
+    ring,
+    async reload() {
+      const found = await read();
+      if (Buffer.compare(found, content) === 0) return false;
+      const next = await open(found);
+      const isOther = next.id !== ring.active.id;
+      if (isOther) rotate(ring, next);
+      content = found;
+      return isOther;
+    },
+  };
 }
 
 /** Faults name the setting and the folder. */

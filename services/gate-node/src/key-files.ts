@@ -1,6 +1,6 @@
 /** Reads files of keys. Faults name the setting and the file, and quote nothing of what is in it. */
 import { readFile } from "node:fs/promises";
-import { KavachKeyPair } from "@kavach/crypto";
+import { KavachKeyPair, type KeyRing } from "@kavach/crypto";
 import { ConfigError } from "@kavach/service";
 
 /** Rejects with ConfigError. */
@@ -30,6 +30,15 @@ export async function openKeyPair(
 
 export async function readKeyPair(setting: string, file: string, passphraseFile: string | undefined) {
   return await openKeyPair(setting, file, await readKeyFile(setting, file, (bytes) => bytes), passphraseFile);
+}
+
+/** How long a key that was exchanged may go on with the signatures it is making, milliseconds. */
+const RETIRE_MS = 10_000;
+
+/** From now on `next` signs; the one before it is wiped when what it was signing is out. */
+export function rotate(ring: KeyRing, next: KavachKeyPair): void {
+  const retired = ring.rotate(next);
+  setTimeout(() => retired.dispose(), RETIRE_MS).unref();
 }
 
 async function guarded<T>(setting: string, file: string, read: () => Promise<T>): Promise<T> {

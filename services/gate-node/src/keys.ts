@@ -17,7 +17,8 @@ import {
 import type { Clock } from "@kavach/model";
 import { ConfigError } from "@kavach/service";
 import type { Config } from "./config.ts";
-import { openKeyPair, readKeyFile } from "./key-files.ts";
+import { openKeyPair, readKeyFile, rotate } from "./key-files.ts";
+import { type ReloadOptions, reloadAgainAndAgain } from "./reloading.ts";
 import { type PermitFormat, type Sealing, SUITE, sealingOf } from "./sealing.ts";
 
 export interface Keys {
@@ -36,8 +37,6 @@ export interface Keys {
 }
 
 const EMBEDDED_MANIFEST_MS = 365 * 86_400_000;
-/** How long a key that was exchanged may go on with the signatures it is making, milliseconds. */
-const RETIRE_MS = 10_000;
 const NOT_IN_MANIFEST = "manifest: this node's key is not in it; sign a manifest that holds the key, and give that";
 
 /** Where keys come from: files that may change, or what was made at the start. */
@@ -139,8 +138,7 @@ async function assemble(source: KeySource, format: PermitFormat, clock: Clock): 
       const next = await source.openKeys(read);
       if (next.id !== ring.active.id) {
         expectInManifest(directory, next);
-        const retired = ring.rotate(next);
-        setTimeout(() => retired.dispose(), RETIRE_MS).unref();
+        rotate(ring, next);
       }
       content = read;
       return true;
@@ -185,33 +183,12 @@ function expectInManifest(directory: PublicKeyDirectory, keyPair: KavachKeyPair)
   if (!directory.bundles().some((bundle) => idOf(bundle) === keyId)) throw new ConfigError(NOT_IN_MANIFEST);
 }
 
-export interface KeyWatchOptions {
+export interface KeyWatchOptions extends Omit<ReloadOptions, "onChange"> {
   readonly onChange: (keyId: string, manifestVersion: number) => void;
-  readonly onFault: (error: unknown) => void;
-  /** How often the files are looked at, milliseconds. Default 5000. */
-  readonly everyMs?: number;
 }
 
-/** Looks at the files again and again: a Secret is exchanged under a link, which no watch of the file system reports. */
-export function watchKeys(keys: Keys, { onChange, onFault, everyMs = 5000 }: KeyWatchOptions): { close(): void } {
+export function watchKeys(keys: Keys, { onChange, ...options }: KeyWatchOptions): { close(): void } {
   if (keys.ephemeral) return { close: () => {} };
-  let looking = false;
-  /** A fault is told once, not at every look. */
-  let told = "";
-  const look = async () => {
-    if (looking) return;
-    looking = true;
-    try {
-      if (await keys.reload()) onChange(keys.signer.keyId, keys.manifestVersion);
-      told = "";
-    } catch (error) {
-      const fault = String(error);
-      if (fault !== told) onFault(error);
-      told = fault;
-    } finally {
-      looking = false;
-    }
-  };
-  const timer = setInterval(() => void look(), everyMs).unref();
-  return { close: () => clearInterval(timer) };
+  const changed = () => onChange(keys.signer.keyId, keys.manifestVersion);
+  return reloadAgainAndAgain(() => keys.reload(), { ...options, onChange: changed });
 }

@@ -9,6 +9,7 @@ import { readConfig } from "./config.ts";
 import { wireGate } from "./gate.ts";
 import { openKeys, watchKeys } from "./keys.ts";
 import { openPolicyBook, watchPolicies } from "./policies.ts";
+import { reloadAgainAndAgain } from "./reloading.ts";
 import { serve } from "./server.ts";
 import { openState } from "./state.ts";
 
@@ -35,6 +36,10 @@ async function start(): Promise<Started> {
     onChange: (keyId, manifestVersion) => logger.info({ keyId, manifestVersion }, "keys changed"),
     onFault: (error) => report(error, "key files not taken; the keys in force stay"),
   });
+  const watchingAuditKey = reloadAgainAndAgain(async () => (await audit?.reload()) ?? false, {
+    onChange: () => logger.info("audit key changed; whoever verifies the log needs its public half, too"),
+    onFault: (error) => report(error, "audit key not taken; the key in force stays"),
+  });
   if (keys.ephemeral) logger.warn("permit key and root were made at this start and end with it: for one process only");
   else if (config.seen_version === undefined) {
     logger.warn("seen_version is not set: after a restart, this node takes an older manifest that has not lapsed yet");
@@ -55,6 +60,7 @@ async function start(): Promise<Started> {
     stop: async () => {
       watching.close();
       watchingKeys.close();
+      watchingAuditKey.close();
       await main.drain(DRAIN_MS);
       await rooms.outbox.close();
       await keys.signer.close();

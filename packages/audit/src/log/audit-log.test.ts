@@ -1,6 +1,6 @@
 import { appendFile, open, readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { KavachKeyPair } from "@kavach/crypto";
+import { KavachKeyPair, KeyRing } from "@kavach/crypto";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { recordLine } from "../record.ts";
 import { AuditLog } from "./audit-log.ts";
@@ -44,6 +44,26 @@ async function intercept(method: "write" | "datasync", how: (...args: never[]) =
 const fullDisk = Object.assign(new Error("no space left"), { code: "ENOSPC" });
 
 describe("AuditLog", () => {
+  it("is signed with whatever key its ring says, over segments too, and proven by all of them", async () => {
+    const next = KavachKeyPair.generate({ clock });
+    const keyRing = new KeyRing({ active: keyPair, clock });
+    const log = await AuditLog.open({ folder, keyRing, clock, segmentBytesMax: 4096, checkpointEveryMs: 60_000 });
+    await appendAll(log, 0, 20);
+    await log.checkpoint();
+    expect(await verify()).toMatchObject({ proven: 20, unproven: 0 });
+    keyRing.rotate(next);
+    await appendAll(log, 20, 20);
+    await log.close();
+    const folderOfLog = { suite: trust.suite, folder: await originIn(folder) };
+    const both = await verifyLog({ ...folderOfLog, bundles: keyRing.bundles() });
+    expect(both).toMatchObject({ proven: 40, unproven: 0 });
+    expect(both.checkpoints).toBeGreaterThan(1);
+    await expect(verify()).rejects.toEqual(expect.objectContaining({ code: "CHECKPOINT_UNTRUSTED" }));
+    const twoKeys = AuditLog.open({ folder, keyRing, keyPair, clock });
+    await expect(twoKeys).rejects.toEqual(code("OPTION_INVALID"));
+    await expect(AuditLog.open({ folder, clock })).rejects.toEqual(code("OPTION_INVALID"));
+  });
+
   it("keeps a line for each entry, for its owner alone, and goes on after it was closed", async () => {
     for (const from of [0, 10]) {
       const log = await openLog(folder);

@@ -1,5 +1,5 @@
 /** What an audit log can be told, and its defaults. */
-import { HYBRID_SUITE, isSuite, type KavachKeyPair, type Suite } from "@kavach/crypto";
+import { HYBRID_SUITE, isSuite, type KavachKeyPair, type KeyRing, type Suite } from "@kavach/crypto";
 import type { Clock } from "@kavach/model";
 import { SYSTEM_CLOCK } from "@kavach/system";
 import { AuditError } from "../errors.ts";
@@ -8,8 +8,10 @@ import { MemoryOriginRegistry, type OriginRegistry } from "./registry.ts";
 export interface AuditLogOptions {
   /** Made where it is missing. One process writes it. */
   readonly folder: string;
-  /** Signs checkpoints; the services use it for nothing else. */
-  readonly keyPair: KavachKeyPair;
+  /** Signs checkpoints; the services use it for nothing else. Give this or `keyRing`. */
+  readonly keyPair?: KavachKeyPair;
+  /** Whatever key is active when a checkpoint is made signs it. Who verifies the log trusts all of them. */
+  readonly keyRing?: KeyRing;
   /** Where origins and their newest checkpoints are kept. Without one that outlives this disk, a log that vanishes is not missed. */
   readonly registry?: OriginRegistry;
   /** Begins the names of this replica's logs: 1 to 200 printable ASCII characters without a blank or a plus. Default `kavach`. */
@@ -27,11 +29,11 @@ export interface AuditLogOptions {
   readonly report?: (error: unknown, what: string) => void;
 }
 
-export type Settings = Required<AuditLogOptions>;
+export type Settings = Required<Omit<AuditLogOptions, "keyRing">>;
 
 const NAME_FORM = /^[!-*,-~]{1,200}$/;
 const OPTIONS: ReadonlySet<string> = new Set([
-  ...["folder", "keyPair", "registry", "name", "suite", "clock"],
+  ...["folder", "keyPair", "keyRing", "registry", "name", "suite", "clock"],
   ...["segmentBytesMax", "checkpointEveryMs", "waitingMax", "report"],
 ]);
 
@@ -39,7 +41,14 @@ const OPTIONS: ReadonlySet<string> = new Set([
 export function checkedSettings(options: AuditLogOptions): Settings {
   const unknown = Object.keys(options).find((name) => !OPTIONS.has(name));
   if (unknown !== undefined) throw new AuditError("OPTION_INVALID", `unknown option ${unknown}`);
+  const { keyPair, keyRing, ...others } = options;
+  if ((keyPair === undefined) === (keyRing === undefined)) {
+    throw new AuditError("OPTION_INVALID", "give keyPair or keyRing");
+  }
   const settings: Settings = {
+    get keyPair() {
+      return keyPair ?? (keyRing as KeyRing).active;
+    },
     registry: new MemoryOriginRegistry(),
     name: "kavach",
     suite: HYBRID_SUITE,
@@ -48,7 +57,7 @@ export function checkedSettings(options: AuditLogOptions): Settings {
     checkpointEveryMs: 800,
     waitingMax: 10_000,
     report: () => {},
-    ...options,
+    ...others,
   };
   if (!NAME_FORM.test(settings.name)) throw new AuditError("OPTION_INVALID", "name is printable ASCII, 1 to 200");
   if (!isSuite(settings.suite)) throw new AuditError("OPTION_INVALID", "unknown suite");
