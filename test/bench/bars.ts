@@ -13,10 +13,17 @@ export interface Bar {
   readonly met: boolean;
 }
 
+export interface Latency {
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+}
+
 export interface Results {
   readonly figures: ReadonlyMap<ContestantName, Figures>;
   /** The signed gate at 70 % of its own peak. */
-  readonly easy: { readonly p50Ms: number; readonly p99Ms: number };
+  readonly easy: Latency;
+  /** The bare server at the same rate: what the load's own pace and the machine take. */
+  readonly easyBare: Latency;
 }
 
 export function barsOf({ figures, easy }: Results): Bar[] {

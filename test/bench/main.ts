@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { cpus, loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
 import { Command, InvalidArgumentError } from "commander";
-import { startContestants } from "./contestants.ts";
+import { type ContestantName, startContestants } from "./contestants.ts";
 import { pinnedCores } from "./cores.ts";
 import { measureEngines } from "./engine.ts";
 import { demandH2load } from "./load.ts";
@@ -79,12 +79,14 @@ async function main(): Promise<void> {
 async function run(bench: Bench, plan: Plan) {
   await using contestants = await startContestants(bench.cores, bench.folder);
   const figures = await measureAll(bench, contestants.all, plan);
-  const signed = contestants.all.find(({ name }) => name === "signed");
-  const peak = figures.get("signed")?.callsPerSecond;
-  if (signed === undefined || peak === undefined) throw new Error("the signed gate was not measured");
-  bench.progress(`signed at ${EASY * 100} % of its peak`);
-  const easy = await measure(bench, signed, { seconds: plan.seconds, rate: Math.floor(peak * EASY) });
-  return { figures, easy };
+  const rate = Math.floor((figures.get("signed")?.callsPerSecond ?? Number.NaN) * EASY);
+  const atThatRate = async (name: ContestantName) => {
+    const contestant = contestants.all.find((one) => one.name === name);
+    if (contestant === undefined || Number.isNaN(rate)) throw new Error(`${name} was not measured`);
+    bench.progress(`${name} at ${EASY * 100} % of the signed gate's peak`);
+    return await measure(bench, contestant, { seconds: plan.seconds, rate });
+  };
+  return { figures, easy: await atThatRate("signed"), easyBare: await atThatRate("bareSigned") };
 }
 
 // Leaving by `exit` ends the servers too; a signal's own way out would leave them running.

@@ -1,5 +1,5 @@
 /** Prints what was measured: for people as two tables, for programs as one JSON document. */
-import { type Bar, barsOf, engineBarsOf, type Results } from "./bars.ts";
+import { type Bar, barsOf, engineBarsOf, type Latency, type Results } from "./bars.ts";
 import { type ContestantName, TITLES } from "./contestants.ts";
 import type { EngineRates } from "./engine.ts";
 import { STREAMS } from "./load.ts";
@@ -37,7 +37,7 @@ export function asJson(measured: Measured, setting: Setting): string {
   }));
   const bars = allBarsOf(measured);
   return JSON.stringify(
-    { setting, contestants, signedAt70Percent: results.easy, engines, signing, bars },
+    { setting, contestants, signedAt70Percent: results.easy, bareAtThatRate: results.easyBare, engines, signing, bars },
     undefined,
     2,
   );
@@ -51,6 +51,8 @@ export function asText(measured: Measured, setting: Setting): string {
     `unary Evaluate, ${requestBytes} bytes, ${STREAMS} streams on one connection; medians of ${rounds} rounds of ${seconds} s`,
     "",
     ...table([["server", "calls/s", "of bare", "p50 ms", "p99 ms", "CPU us", "peak MB"], ...serverRows(results)]),
+    "",
+    ...table([["at 70 % of the signed gate's peak, in bursts of 10 ms", "p50 ms", "p99 ms"], ...latencyRows(measured)]),
     "",
     ...table([["engine in process, one core", "decisions/s"], ...engineRows(engines)]),
     "",
@@ -70,6 +72,16 @@ function serverRows(results: Results): string[][] {
     figures.cpuUsPerCall?.toFixed(1) ?? "-",
     figures.peakMemoryBytes === undefined ? "-" : (figures.peakMemoryBytes / 1e6).toFixed(0),
   ]);
+}
+
+/** What a signed call is made of: the pace of the load and HTTP/2, the rest of a signature under way, and its own. */
+function latencyRows({ results: { easy, easyBare }, signing }: Measured): string[][] {
+  const row = (title: string, { p50Ms, p99Ms }: Latency) => [title, p50Ms.toFixed(2), p99Ms.toFixed(2)];
+  return [
+    row(TITLES.bareSigned, easyBare),
+    row(TITLES.signed, easy),
+    row("in process, a permit that is signed alone", { p50Ms: signing.aloneP50Ms, p99Ms: signing.aloneP99Ms }),
+  ];
 }
 
 function engineRows({ kavach10, kavach100, kavach10000, cedar100, python100 }: EngineRates): string[][] {

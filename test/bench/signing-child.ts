@@ -1,11 +1,13 @@
-/** Seals permits without a pause, 64 at a time, and prints how long the event loop was held up meanwhile. A process of its own, to be pinned. */
+/** Seals permits without a pause, 64 at a time, and prints how long the event loop was held up meanwhile; then one by one. A process of its own, to be pinned. */
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import { KavachKeyPair, type PermitClaimsInit, PermitSigner, paramsDigest, randomBytes } from "@kavach/crypto";
 import { SYSTEM_CLOCK } from "@kavach/system";
+import { quantile } from "./load.ts";
 
 const OUTSTANDING = 64;
 const WARM_UP_MS = 1000;
 const MEASURED_MS = 5000;
+const ALONE = 500;
 /** The delay is told by a timer of this period, and holds it. */
 const RESOLUTION_MS = 1;
 
@@ -48,16 +50,30 @@ async function seal(durationMs: number): Promise<number> {
   return sealed;
 }
 
+async function sealAlone(): Promise<Float64Array> {
+  const durationsMs = new Float64Array(ALONE);
+  for (let i = 0; i < ALONE; i++) {
+    await new Promise((resolve) => setTimeout(resolve, 1));
+    const startedMs = performance.now();
+    await signer.seal(claims());
+    durationsMs[i] = performance.now() - startedMs;
+  }
+  return durationsMs.sort();
+}
+
 await seal(WARM_UP_MS);
 const delay = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
 delay.enable();
 const sealed = await seal(MEASURED_MS);
 delay.disable();
+const alone = await sealAlone();
 process.stdout.write(
   JSON.stringify({
     permitsPerSecond: (sealed * 1000) / MEASURED_MS,
     loopDelayP50Ms: delay.percentile(50) / 1e6,
     loopDelayP99Ms: delay.percentile(99) / 1e6,
     loopDelayMaxMs: delay.max / 1e6,
+    aloneP50Ms: quantile(alone, 0.5),
+    aloneP99Ms: quantile(alone, 0.99),
   }),
 );

@@ -10,6 +10,9 @@ export interface SigningFigures {
   readonly loopDelayP50Ms: number;
   readonly loopDelayP99Ms: number;
   readonly loopDelayMaxMs: number;
+  /** From asking for a permit to having it, where nobody else asks. ML-DSA draws until it succeeds, so its times differ several times over. */
+  readonly aloneP50Ms: number;
+  readonly aloneP99Ms: number;
 }
 
 /** Not pinned: where the thread that signs must share the loop's core, the system's own time slices would be measured. */
