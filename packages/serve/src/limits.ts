@@ -23,7 +23,7 @@ export interface ServeLimits {
   /** Streams that a peer may reset at once before its connection is ended, and how fast that allowance grows back. */
   readonly resetBurst: number;
   readonly resetsPerSecond: number;
-  /** How long a connection may take to show its protocol, its TLS handshake or its HTTP/1.1 headers, ms. */
+  /** How long a connection may take for its TLS handshake, and from its first byte on to show its protocol or its HTTP/1.1 headers, ms. */
   readonly headersTimeoutMs: number;
   /** How long an HTTP/1.1 request may take to arrive whole, ms. */
   readonly requestTimeoutMs: number;
@@ -32,7 +32,7 @@ export interface ServeLimits {
   readonly keepaliveTimeoutMs: number;
   /** Age at which a connection is told to go away, ms; spread over 10 % either way. */
   readonly connectionAgeMs: number;
-  /** How long the calls of an aged connection may still run, ms. */
+  /** How long the calls of an aged connection may still run, and an HTTP/1.1 connection may be idle, ms. */
   readonly connectionAgeGraceMs: number;
   /** Event-loop delay above which new calls are shed, ms. Infinity: never. */
   readonly eventLoopDelayMsMax: number;

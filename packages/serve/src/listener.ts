@@ -67,7 +67,7 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
 function tcpServer({ limits, onConnection }: ListenerOptions): Server {
   return createTcpServer({ noDelay: true }, (socket) => {
     socket.on("error", () => socket.destroy());
-    sniff(socket, limits.headersTimeoutMs, (protocol) => onConnection(socket, protocol));
+    sniff(socket, limits, (protocol) => onConnection(socket, protocol));
   });
 }
 
@@ -85,7 +85,10 @@ function tlsServer(tls: TlsFiles, { limits, onConnection }: ListenerOptions): Tl
   );
   server.on("secureConnection", (socket: TLSSocket) => {
     socket.on("error", () => socket.destroy());
-    onConnection(socket, socket.alpnProtocol === "h2" ? "http2" : "http1");
+    if (socket.alpnProtocol === "h2") onConnection(socket, "http2");
+    // Waited for, because the HTTP/1.1 server takes the first silence of a connection for slow headers, and clients keep connections in
+    // stock that they have not used yet.
+    else sniff(socket, limits, () => onConnection(socket, "http1"));
   });
   // A handshake that fails is the caller's matter; its socket is already destroyed.
   server.on("tlsClientError", () => {});
@@ -116,15 +119,26 @@ export function protocolOf(bytes: Uint8Array): Protocol | undefined {
   return length === PREFACE.byteLength ? "http2" : undefined;
 }
 
-function sniff(socket: Socket, timeoutMs: number, then: (protocol: Protocol) => void): void {
+/** Until its first byte a connection is idle, as it is between two requests; from then on it has as long as headers have. */
+function sniff(
+  socket: Socket,
+  { connectionAgeGraceMs, headersTimeoutMs }: ServeLimits,
+  then: (protocol: Protocol) => void,
+): void {
   let seen: Buffer = Buffer.alloc(0);
-  const timer = setTimeout(() => socket.destroy(), Math.min(timeoutMs, 2 ** 31 - 1));
+  // With a farewell: a client that was about to use the connection can tell this end from a broken one.
+  const endAfter = (ms: number) => setTimeout(() => socket.destroySoon(), Math.min(ms, 2 ** 31 - 1));
+  let timer = endAfter(connectionAgeGraceMs);
   const stop = () => {
     clearTimeout(timer);
     socket.off("data", look);
     socket.off("close", stop);
   };
   const look = (chunk: Buffer) => {
+    if (seen.byteLength === 0) {
+      clearTimeout(timer);
+      timer = endAfter(headersTimeoutMs);
+    }
     seen = seen.byteLength === 0 ? chunk : Buffer.concat([seen, chunk]);
     const protocol = protocolOf(seen);
     if (protocol === undefined) return;

@@ -87,8 +87,18 @@ describe("one port", () => {
   });
 
   test.for(["GET / HTTP/1.1\r\n", "", "PR"])("a caller that says only %j is let go", async (bytes) => {
-    const server = await testServer({ evaluate: ok }, { headersTimeoutMs: 50 });
+    const server = await testServer({ evaluate: ok }, { headersTimeoutMs: 50, connectionAgeGraceMs: 100 });
     expect(await raw(server.port, bytes)).toMatch(/^$|^HTTP\/1.1 408/);
+  });
+
+  test("a connection that a client keeps in stock is no slow caller, and answers when it is used at last", async () => {
+    const server = await testServer({ evaluate: ok }, { headersTimeoutMs: 50 });
+    const socket = tcp({ host: "127.0.0.1", port: server.port });
+    onTestFinished(() => void socket.destroy());
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    socket.write("GET /none HTTP/1.1\r\nhost: x\r\n\r\n");
+    const [answer] = (await once(socket, "data")) as [Buffer];
+    expect(answer.toString()).toMatch(/^HTTP\/1.1 404/);
   });
 
   test("a port that is taken is told in one line", async () => {

@@ -50,6 +50,17 @@ async function ask(socket: TLSSocket): Promise<string> {
   return answer.toString();
 }
 
+test("a connection that a client keeps in stock is no slow caller, and is ended when it stays unused", async () => {
+  const limits = { headersTimeoutMs: 200, connectionAgeGraceMs: 700 };
+  const server = await testServer({ evaluate }, limits, { tls: first });
+  const [used, unused] = [await dial(server, { ca: first.cert }), await dial(server, { ca: first.cert })];
+  await new Promise((resolve) => setTimeout(resolve, 400));
+  expect(await ask(used)).toMatch(/^HTTP\/1.1 200/);
+  const ended = once(unused, "end");
+  unused.resume();
+  await ended;
+});
+
 test("ALPN picks HTTP/2", async () => {
   const socket = await dial(await testServer({ evaluate }, {}, { tls: first }), {
     ca: first.cert,

@@ -1,5 +1,6 @@
 /** What the mains of services share. */
 export { addressText, openLogger, runService, type Started } from "./life.ts";
+export { type ReloadOptions, reloadAgainAndAgain, watchTls } from "./reloading.ts";
 export {
   addressSetting,
   ConfigError,

@@ -1,5 +1,14 @@
 /** fanout: reads its settings, makes the world, connects to the log, and relays it until it is told to stop. */
-import { addressText, openLogger, openReport, openTelemetry, readTls, runService, type Started } from "@kavach/service";
+import {
+  addressText,
+  openLogger,
+  openReport,
+  openTelemetry,
+  readTls,
+  runService,
+  type Started,
+  watchTls,
+} from "@kavach/service";
 import { MemoryRevocationLog, type RevocationLog } from "@kavach/store";
 import { RedisRevocationLog } from "@kavach/store-redis";
 import { SYSTEM_CLOCK } from "@kavach/system";
@@ -36,6 +45,10 @@ async function start(): Promise<Started> {
       onInternalError: (error, method) => report(error, `${method} failed`),
     },
   });
+  const watchingTls = watchTls(config, tls, fanout.main, {
+    onChange: () => logger.info("certificates changed; new connections get the new ones"),
+    onFault: (error) => report(error, "certificates not taken; those in force stay"),
+  });
   const kept = config.log === "memory" ? "memory" : "redis";
   if (kept === "memory")
     logger.warn("the revocation log is in this process's memory and ends with it: for a trial only");
@@ -44,6 +57,7 @@ async function start(): Promise<Started> {
   return {
     logger,
     stop: async () => {
+      watchingTls.close();
       await fanout.stop(DRAIN_MS);
       await log.close();
     },

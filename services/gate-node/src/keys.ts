@@ -15,10 +15,9 @@ import {
   signedManifestSource,
 } from "@kavach/crypto";
 import type { Clock } from "@kavach/model";
-import { ConfigError } from "@kavach/service";
+import { ConfigError, type ReloadOptions, reloadAgainAndAgain } from "@kavach/service";
 import type { Config } from "./config.ts";
 import { openKeyPair, readKeyFile, rotate } from "./key-files.ts";
-import { type ReloadOptions, reloadAgainAndAgain } from "./reloading.ts";
 import { type PermitFormat, type Sealing, SUITE, sealingOf } from "./sealing.ts";
 
 export interface Keys {

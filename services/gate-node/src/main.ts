@@ -2,14 +2,22 @@
 import { randomBytes } from "@kavach/crypto";
 import { gateMetrics } from "@kavach/gate";
 import { uuidFromRandom } from "@kavach/model";
-import { addressText, openLogger, openReport, openTelemetry, runService, type Started } from "@kavach/service";
+import {
+  addressText,
+  openLogger,
+  openReport,
+  openTelemetry,
+  reloadAgainAndAgain,
+  runService,
+  type Started,
+  watchTls,
+} from "@kavach/service";
 import { SYSTEM_CLOCK } from "@kavach/system";
 import { openAudit } from "./audit.ts";
 import { readConfig } from "./config.ts";
 import { wireGate } from "./gate.ts";
 import { openKeys, watchKeys } from "./keys.ts";
 import { openPolicyBook, watchPolicies } from "./policies.ts";
-import { reloadAgainAndAgain } from "./reloading.ts";
 import { serve } from "./server.ts";
 import { openState } from "./state.ts";
 
@@ -27,7 +35,7 @@ async function start(): Promise<Started> {
   const audit = await openAudit(config, nodeId, SYSTEM_CLOCK, { report, say: (what) => logger.warn(what) });
   const state = await openState(config, nodeId, SYSTEM_CLOCK, report);
   const rooms = wireGate({ config, state, keys, policies, audit, metrics: gateMetrics(), report });
-  const { main, admin } = await serve({ config, rooms, state, keys, audit, exporter, report });
+  const { main, admin, tls } = await serve({ config, rooms, state, keys, audit, exporter, report });
   const watching = watchPolicies(config, policies, {
     onChange: (policyDigest) => logger.info({ policyDigest }, "policies changed"),
     onFault: (error) => report(error, "policy file not taken; the policies in force stay"),
@@ -39,6 +47,10 @@ async function start(): Promise<Started> {
   const watchingAuditKey = reloadAgainAndAgain(async () => (await audit?.reload()) ?? false, {
     onChange: () => logger.info("audit key changed; whoever verifies the log needs its public half, too"),
     onFault: (error) => report(error, "audit key not taken; the key in force stays"),
+  });
+  const watchingTls = watchTls(config, tls, main, {
+    onChange: () => logger.info("certificates changed; new connections get the new ones"),
+    onFault: (error) => report(error, "certificates not taken; those in force stay"),
   });
   if (keys.ephemeral) logger.warn("permit key and root were made at this start and end with it: for one process only");
   else if (config.seen_version === undefined) {
@@ -61,6 +73,7 @@ async function start(): Promise<Started> {
       watching.close();
       watchingKeys.close();
       watchingAuditKey.close();
+      watchingTls.close();
       await main.drain(DRAIN_MS);
       await rooms.outbox.close();
       await keys.signer.close();

@@ -3,7 +3,7 @@
 import { GateService, InvalidationService, KeyService, PermitService, SessionService } from "@kavach/api";
 import type { AuditSink } from "@kavach/audit";
 import { HealthState, pathOf, type RunningServer, serviceOf, startAdminServer, startServer } from "@kavach/serve";
-import { type Report, readTls } from "@kavach/service";
+import { type Report, readTls, type TlsTexts } from "@kavach/service";
 import { drawUuid } from "@kavach/system";
 import type { PrometheusExporter } from "@opentelemetry/exporter-prometheus";
 import type { Config } from "./config.ts";
@@ -20,6 +20,8 @@ export interface Serving {
   readonly main: RunningServer;
   readonly admin: RunningServer;
   readonly health: HealthState;
+  /** What the main port serves with; undefined: clear text. */
+  readonly tls: TlsTexts | undefined;
 }
 
 /** What an `Invalidate` may take beside the lease it waits out, milliseconds. */
@@ -77,5 +79,5 @@ export async function serve({ config, rooms, state, keys, audit, exporter, repor
     onInternalError,
   });
   health.setServing(true);
-  return { main, admin, health };
+  return { main, admin, health, tls };
 }
