@@ -88,11 +88,26 @@ function tlsServer(tls: TlsFiles, { limits, onConnection }: ListenerOptions): Tl
     if (socket.alpnProtocol === "h2") onConnection(socket, "http2");
     // Waited for, because the HTTP/1.1 server takes the first silence of a connection for slow headers, and clients keep connections in
     // stock that they have not used yet.
-    else sniff(socket, limits, () => onConnection(socket, "http1"));
+    else {
+      sniff(socket, limits, () => {
+        onConnection(socket, "http1");
+        feedByEvents(socket);
+      });
+    }
   });
   // A handshake that fails is the caller's matter; its socket is already destroyed.
   server.on("tlsClientError", () => {});
   return server;
+}
+
+/**
+ * Node's HTTP/1.1 server reads straight from the socket's handle, and pauses its parser while a long answer is still being sent. A handle
+ * of TLS that has decrypted several records hands them all on nevertheless, and a paused parser takes the second for a fault
+ * (`HPE_PAUSED`): the connection was cut, in the middle of a client's next call. Where somebody listens to the data, the server
+ * lets it come as events instead, which do stop.
+ */
+function feedByEvents(socket: TLSSocket): void {
+  socket.on("data", () => {});
 }
 
 function secureContext({ cert, key, clientCa }: TlsFiles): SecureContextOptions {

@@ -61,6 +61,26 @@ test("a connection that a client keeps in stock is no slow caller, and is ended 
   await ended;
 });
 
+test("requests that come while a long answer is still on its way are answered after it", async () => {
+  const long = "x".repeat(8 * 1024 * 1024);
+  const server = await testServer({ evaluate: () => ({ policyName: long }) }, {}, { tls: first });
+  const socket = await dial(server, { ca: first.cert });
+  // Nobody reads, so the answer does not get away.
+  socket.pause().write(HTTP1);
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  // A TLS record holds 16 KiB at most, so this is several of them, which reach the other end in one read.
+  const body = `{}${" ".repeat(40_000)}`;
+  socket.write(`${HTTP1.replace("content-length: 2", `content-length: ${body.length}`).slice(0, -2)}${body}`);
+  socket.write(HTTP1);
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  let bytes = 0;
+  socket.on("data", (chunk: Buffer) => {
+    bytes += chunk.byteLength;
+  });
+  socket.resume();
+  await expect.poll(() => Math.floor(bytes / long.length), { timeout: 10_000 }).toBe(3);
+});
+
 test("ALPN picks HTTP/2", async () => {
   const socket = await dial(await testServer({ evaluate }, {}, { tls: first }), {
     ca: first.cert,
