@@ -40,7 +40,7 @@ const FLAGS: FlagTable = [
     "demand a log that is on the disk before it answers; false voids every login when it restarts (default true)",
   ],
   ["--insecure [bool]", "serve callers without authentication on an address other than loopback"],
-  ["--tls-cert <file>", "serve TLS with this certificate chain"],
+  ["--tls-cert <file>", "serve TLS with this certificate chain; taken again when it changes"],
   ["--tls-key <file>", "private key of the certificate"],
   ["--tls-client-ca <file>", "demand client certificates of this authority"],
   ["--heartbeat-ms <n>", "longest silence of a watch, 100 to 60000 (default 1000)"],

@@ -1,8 +1,10 @@
 /** Every service of a running gate-node, as a gRPC caller meets it. */
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, readFileSync } from "node:fs";
+import { once } from "node:events";
+import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { connect } from "node:tls";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import {
   type EvaluateRequestSchema,
@@ -18,7 +20,7 @@ import {
 } from "@kavach/api";
 import { type Channel, GateClient, grpcServiceOf, openChannel } from "@kavach/client";
 import { SYSTEM_CLOCK } from "@kavach/system";
-import { type GateProcess, REPO, startGateProcess } from "@kavach/testkit";
+import { awaitCondition, type GateProcess, REPO, startGateProcess } from "@kavach/testkit";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 
 const CONFIG = join(REPO, "examples/gate-node.toml");
@@ -180,11 +182,7 @@ it("keeps sessions itself where they are required, and believes no other", async
 it("serves TLS to who trusts it, gRPC and JSON on one port", async () => {
   const folder = mkdtempSync(join(tmpdir(), "kavach-gate-tls-"));
   const [cert, key] = [join(folder, "cert.pem"), join(folder, "key.pem")];
-  const names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"];
-  const curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
-  execFileSync("openssl", ["req", "-x509", ...curve, "-days", "2", ...names, "-keyout", key, "-out", cert], {
-    stdio: "pipe",
-  });
+  selfSign(cert, key);
   await using world = await open("--tls-cert", cert, "--tls-key", key);
   const refund = {
     principalId: "agent-bot",
@@ -209,4 +207,33 @@ it("serves TLS to who trusts it, gRPC and JSON on one port", async () => {
     encoding: "utf8",
   });
   expect(JSON.parse(answer)).toHaveProperty("permit.token");
-});
+  // A certificate is exchanged before it lapses, and a node is not started anew for that.
+  const before = await certificateOf(world.node.address, cert);
+  writeFileSync(cert, "no certificate");
+  await awaitCondition(() => world.node.child.log.includes("certificates not taken"), {
+    what: "word of a broken file",
+  });
+  expect(await certificateOf(world.node.address, undefined)).toBe(before);
+  selfSign(cert, key);
+  await awaitCondition(() => world.node.child.log.includes("certificates changed"), { what: "word of the new ones" });
+  expect(await certificateOf(world.node.address, cert)).not.toBe(before);
+}, 40_000);
+
+function selfSign(cert: string, key: string): void {
+  const names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"];
+  const curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
+  execFileSync("openssl", ["req", "-x509", ...curve, "-days", "2", ...names, "-keyout", key, "-out", cert], {
+    stdio: "pipe",
+  });
+}
+
+/** Fingerprint of what the server shows; `ca` undefined: whoever signed it. */
+async function certificateOf(address: string, ca: string | undefined): Promise<string> {
+  const [host, port] = address.split(":") as [string, string];
+  const trust = ca === undefined ? { rejectUnauthorized: false } : { ca: readFileSync(ca) };
+  const socket = connect({ host, port: Number(port), servername: "localhost", ...trust });
+  await once(socket, "secureConnect");
+  const { fingerprint256 } = socket.getPeerCertificate();
+  socket.destroy();
+  return fingerprint256;
+}
