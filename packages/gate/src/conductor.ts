@@ -6,7 +6,7 @@ import { type Admitted, admit } from "./admit.ts";
 import { GateError } from "./errors.ts";
 import { runEvaluators } from "./evaluators.ts";
 import { type DecisionExplanation, explainDecision } from "./explanation.ts";
-import { type Frame, openFrame, sessionTarget } from "./frame.ts";
+import { Frame, sessionTarget } from "./frame.ts";
 import type { GateParts } from "./parts.ts";
 import { revokedFinding } from "./revoked.ts";
 import { settle, withdrawIfRevoked } from "./settle.ts";
@@ -61,7 +61,7 @@ export class Conductor {
     take: (decision: Decision, frame: Frame) => T,
   ): Soon<T> {
     const parts = this.#parts;
-    const frame = openFrame(parts, request, caller);
+    const frame = new Frame(parts, request, caller);
     const decided = after(this.#judge(frame), (finding) => step("settle", () => settle(parts, frame, finding)));
     return after(decided, (decision) => {
       parts.metrics.verdict(decision, parts.clock.monotonicMs() - startedMs);

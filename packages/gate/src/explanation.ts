@@ -2,7 +2,7 @@
 import { type Explanation, explain } from "@kavach/engine";
 import type { ActionContext, DecisionRequest, RefuseFinding } from "@kavach/model";
 import { factsOf } from "./admit.ts";
-import { type Frame, openFrame } from "./frame.ts";
+import { Frame } from "./frame.ts";
 import type { GateParts } from "./parts.ts";
 import { revokedFinding } from "./revoked.ts";
 
@@ -14,7 +14,7 @@ export interface DecisionExplanation extends Explanation {
 }
 
 export async function explainDecision(parts: GateParts, request: DecisionRequest): Promise<DecisionExplanation> {
-  const frame = openFrame(parts, request);
+  const frame = new Frame(parts, request);
   const context = frame.stored ? await withKeptSession(parts, frame) : frame.context;
   const revoked = revokedFinding(parts.revocations, frame);
   return {

@@ -7,7 +7,7 @@ import type { ChargeMemory, StoredSession } from "@kavach/store";
 import type { GateParts } from "./parts.ts";
 import { requestDigest } from "./request-digest.ts";
 
-export interface Frame {
+export class Frame {
   readonly request: DecisionRequest;
   /** Who asks, as it was proved outside the request; empty: nobody is known. */
   readonly caller: string;
@@ -20,41 +20,16 @@ export interface Frame {
   readonly stored: boolean;
   /** The revision at which a stored session was born is another log's. */
   readonly bornElsewhere: boolean;
-  /** Of the whole request. Computed on first use: a refusal needs none. */
-  digest(): Uint8Array;
-  /** Of the params, 32 bytes. */
-  paramsDigest(): Uint8Array;
-  /** Of the evaluation, 16 bytes. */
-  evaluationBytes(): Uint8Array;
-  /** Id of the permit that this decision makes, 16 bytes. */
-  tokenBytes(): Uint8Array;
   /** Filled by `admit`. */
   session: StoredSession | undefined;
   /** The permit's times: this decision's, or on a retry those of the first. */
-  times: ChargeMemory;
-}
-
-export function openFrame(parts: GateParts, request: DecisionRequest, caller = ""): Frame {
-  return new OpenFrame(parts, request, caller);
-}
-
-class OpenFrame implements Frame {
-  readonly request: DecisionRequest;
-  readonly caller: string;
-  readonly context: ActionContext;
-  readonly set: PolicySet;
-  readonly rules: GateRules;
-  readonly nowMs: number;
-  readonly stored: boolean;
-  readonly bornElsewhere: boolean;
-  session: StoredSession | undefined;
   times: ChargeMemory;
   #digest: Uint8Array | undefined;
   #params: Uint8Array | undefined;
   #evaluation: Uint8Array | undefined;
   #token: Uint8Array | undefined;
 
-  constructor(parts: GateParts, request: DecisionRequest, caller: string) {
+  constructor(parts: GateParts, request: DecisionRequest, caller = "") {
     const { set, rules } = parts.policies.of(request.realm);
     this.request = request;
     this.caller = caller;
@@ -71,21 +46,25 @@ class OpenFrame implements Frame {
     this.times = { issuedAtMs, expiresAtMs: Math.min(issuedAtMs + parts.permitTtlMs, keyExpiresAtMs) };
   }
 
+  /** Of the whole request, 32 bytes. Computed on first use, as the others are: a refusal needs none. */
   digest(): Uint8Array {
     this.#digest ??= requestDigest(this.request, this.evaluationBytes(), this.paramsDigest());
     return this.#digest;
   }
 
+  /** Of the params, 32 bytes. */
   paramsDigest(): Uint8Array {
     this.#params ??= paramsDigest(this.context.action.params);
     return this.#params;
   }
 
+  /** Of the evaluation, 16 bytes. */
   evaluationBytes(): Uint8Array {
     this.#evaluation ??= uuidToBytes(this.request.evaluationId);
     return this.#evaluation;
   }
 
+  /** Id of the permit that this decision makes, 16 bytes. */
   tokenBytes(): Uint8Array {
     this.#token ??= tokenIdOf(this.digest());
     return this.#token;
