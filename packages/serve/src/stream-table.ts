@@ -3,7 +3,7 @@
  * entries of a Map that has seen as many deletions as it has places to a new table, and leaves in the old table a pointer to the
  * new one (for iterators that are under way). Once a full collection has promoted one table, this dead one keeps alive its successor,
  * that one the next, and each of them the streams it held: every call is then copied twice and promoted, although it ended long
- * ago. Under load that takes a third of the processor's time. A table that stays where it is has no successors. (What goes before it
+ * ago. A table that stays where it is has no successors. (What goes before it
  * has an effect of the same kind: V8 may come to put what a piece of code allocates into old space from the start, because so
  * much of it has survived; services are started with `--no-allocation-site-pretenuring`.)
  */

@@ -47,7 +47,7 @@ export function watchTls(
   if (served === undefined) return { close: () => {} };
   let last = JSON.stringify(served);
   const reload = async () => {
-    const found = readTls(settings);
+    const found = await readTls(settings);
     const text = JSON.stringify(found);
     if (found === undefined || text === last) return false;
     server.replaceTls(found);

@@ -1,5 +1,6 @@
 /** The words that settings of services are written in, and how they are read: flags over KAVACH_… variables over whatever the service adds. */
 import { readFileSync } from "node:fs";
+import { readFile } from "node:fs/promises";
 import { Command, Option } from "commander";
 import { z } from "zod";
 
@@ -98,14 +99,20 @@ export interface TlsTexts {
   readonly clientCa?: string;
 }
 
-/** The texts of the TLS files; undefined for clear text. Throws ConfigError naming the file that cannot be read. */
-export function readTls({ tls_cert, tls_key, tls_client_ca }: DoorSettings): TlsTexts | undefined {
+/** The texts of the TLS files; undefined for clear text. Rejects with ConfigError naming the file that cannot be read. */
+export async function readTls({ tls_cert, tls_key, tls_client_ca }: DoorSettings): Promise<TlsTexts | undefined> {
   if (tls_cert === undefined || tls_key === undefined) return undefined;
-  return {
-    cert: readText("tls_cert", tls_cert),
-    key: readText("tls_key", tls_key),
-    ...(tls_client_ca !== undefined && { clientCa: readText("tls_client_ca", tls_client_ca) }),
-  };
+  // Read again while calls are served: a disk that is slow to answer must not hold them up.
+  const text = (setting: string, file: string) =>
+    readFile(file, "utf8").catch((error: unknown) => {
+      throw unreadable(setting, file, error);
+    });
+  const [cert, key, clientCa] = await Promise.all([
+    text("tls_cert", tls_cert),
+    text("tls_key", tls_key),
+    tls_client_ca === undefined ? undefined : text("tls_client_ca", tls_client_ca),
+  ]);
+  return { cert, key, ...(clientCa !== undefined && { clientCa }) };
 }
 
 /** Throws ConfigError naming setting and file. */
@@ -113,8 +120,10 @@ export function readText(setting: string, file: string): string {
   try {
     return readFileSync(file, "utf8");
   } catch (error) {
-    throw new ConfigError(`${setting}: cannot read ${file}: ${(error as NodeJS.ErrnoException).code}`, {
-      cause: error,
-    });
+    throw unreadable(setting, file, error);
   }
+}
+
+function unreadable(setting: string, file: string, cause: unknown): ConfigError {
+  return new ConfigError(`${setting}: cannot read ${file}: ${(cause as NodeJS.ErrnoException).code}`, { cause });
 }

@@ -56,8 +56,8 @@ describe("config", () => {
     expect(read("--log", "memory", "--listen", "0.0.0.0:1", "--insecure").insecure).toBe(true);
   });
 
-  test("a certificate that cannot be read is named", () => {
+  test("a certificate that cannot be read is named", async () => {
     const config = read("--log", "memory", "--tls-cert", "/no/such.pem", "--tls-key", "/no/such.key");
-    expect(() => readTls(config)).toThrow("cannot read /no/such.pem: ENOENT");
+    await expect(readTls(config)).rejects.toThrow("cannot read /no/such.pem: ENOENT");
   });
 });

@@ -23,7 +23,7 @@ const START_MS = 3500;
 
 async function start(): Promise<Started> {
   const config = readConfig(process.argv);
-  const tls = readTls(config);
+  const tls = await readTls(config);
   const logger = openLogger(config.log_level);
   const report = openReport(logger);
   const exporter = openTelemetry("kavach-fanout");

@@ -38,7 +38,7 @@ export interface Served {
 }
 
 export async function serve({ config, rooms, state, keys, audit, exporter, report }: Served): Promise<Serving> {
-  const tls = readTls(config);
+  const tls = await readTls(config);
   const health = new HealthState();
   const isReady = () => {
     if (!health.serving) return "draining";
