@@ -54,7 +54,7 @@ describe("a gate-node with --audit-dir", () => {
     ]);
   });
 
-  it("takes itself out of service when the log that it must write has stopped, and says why", async () => {
+  it("takes itself out of service while the log that it must write has stopped, says why, and goes on when it can", async () => {
     await using node = await startGateProcess({
       args: ["--config", CONFIG, "--audit-dir", dir, "--audit-mode", "required"],
     });
@@ -64,8 +64,9 @@ describe("a gate-node with --audit-dir", () => {
     };
     expect(await evaluate(node.address, 500)).toHaveProperty("permit.token");
     expect(await ready()).toMatch(/^200 ok/);
-    const [origin] = await originFoldersIn(dir);
-    await rm(origin as string, { recursive: true });
+    const bundles = [bundleFromBytes(await readFile(join(dir, "audit.pub")))];
+    await rm(dir, { recursive: true });
+    await writeFile(dir, "no folder");
     for (let n = 0; n < 20; n++) {
       expect(await evaluate(node.address, 500)).toHaveProperty("refuse.reason", "audit unavailable");
     }
@@ -73,7 +74,18 @@ describe("a gate-node with --audit-dir", () => {
     // The write that failed, and the first that was not tried; the others are one line with their number.
     expect(node.child.log.match(/audit write failed/g)).toHaveLength(2);
     await awaitCondition(() => /"times":\d+.*audit write failed/.test(node.child.log), { what: "number of failures" });
-  });
+    await awaitCondition(() => /EEXIST.*audit log not opened anew/.test(node.child.log), { what: "attempt in vain" });
+    await rm(dir);
+    await awaitCondition(async () => (await ready()).startsWith("200"), { what: "log opened anew" });
+    expect(node.child.log).toMatch(/audit log kavach\S+ is gone; kavach\S+ was begun/);
+    expect(node.child.log).toContain("audit log was opened anew and goes on");
+    expect(await evaluate(node.address, 500)).toHaveProperty("permit.token");
+    expect(await node.child.end("SIGTERM")).toBe(0);
+    const [origin, ...others] = await originFoldersIn(dir);
+    expect(others).toEqual([]);
+    const verified = await verifyLog({ folder: origin as string, bundles, suite: "ml-dsa-65+ed25519" });
+    expect(verified).toMatchObject({ proven: 1, unproven: 0 });
+  }, 40_000);
 
   it("goes on with the key that takes the place of its own, and keeps its own when that is none", async () => {
     const [key, next] = [join(folder, "audit.key"), join(folder, "next.key")];

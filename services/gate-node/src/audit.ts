@@ -5,7 +5,6 @@ import { join } from "node:path";
 import {
   AuditError,
   AuditLog,
-  type AuditLogOptions,
   type AuditSink,
   MemoryOriginRegistry,
   type OriginRegistry,
@@ -16,6 +15,7 @@ import type { Clock } from "@kavach/model";
 import { ConfigError, type Report } from "@kavach/service";
 import type { Config } from "./config.ts";
 import { openKeyPair, readKeyFile, readKeyPair, rotate } from "./key-files.ts";
+import { openLastingSink } from "./lasting-sink.ts";
 
 export interface NodeAudit extends AuditSink {
   /** Takes the key's file again. Resolves with whether it holds another key; rejects when it holds none, and then the key stays. */
@@ -38,19 +38,26 @@ export async function openAudit(
   clock: Clock,
   { report, say }: AuditReports,
 ): Promise<NodeAudit | undefined> {
-  if (config.audit_log !== undefined) return await openLines(config.audit_log);
+  const lasting = (open: () => Promise<AuditSink>) =>
+    openLastingSink(open, {
+      onOpenedAnew: () => say("audit log was opened anew and goes on"),
+      onFault: (error) => report(error, "audit log not opened anew; tried again"),
+    });
+  if (config.audit_log !== undefined) return await openLines(config.audit_log, lasting);
   const folder = config.audit_dir;
   if (folder === undefined) return undefined;
   const key = await openKey(config, folder, clock, say);
   const name = `kavach/${encodeURIComponent(nodeId).slice(0, NAME_LENGTH_MAX)}`;
   const { registry, close: closeRegistry } = await openRegistry(config, report);
-  const log = await openLog({ folder, keyRing: key.ring, clock, name, registry, report }, closeRegistry);
-  const { abandoned, cutBytes } = log.opening;
-  if (abandoned !== undefined) {
-    say(`audit log ${abandoned.origin} is ${abandoned.why} and not continued; ${log.origin} was begun`);
-  }
-  if (cutBytes > 0)
-    say(`audit log ${log.origin}: ${cutBytes} bytes of a torn entry were cut off; nobody was told of it`);
+  const options = { folder, keyRing: key.ring, clock, name, registry, report };
+  let before: string | undefined;
+  const open = async () => {
+    const log = await AuditLog.open(options);
+    sayOpening(log, before, say);
+    before = log.origin;
+    return log;
+  };
+  const log = await openOrGiveUp(folder, lasting(open), closeRegistry);
   return {
     get stopped() {
       return log.stopped;
@@ -76,17 +83,30 @@ function ringOf(setting: string, active: KavachKeyPair, clock: Clock): KeyRing {
   }
 }
 
-async function openLog(options: AuditLogOptions, giveUp: () => Promise<void>): Promise<AuditLog> {
+/** `before`: the log that this process wrote until it stopped. */
+function sayOpening({ origin, opening }: AuditLog, before: string | undefined, say: AuditReports["say"]): void {
+  const { abandoned, cutBytes } = opening;
+  const isGone = before !== undefined && before !== origin && abandoned === undefined;
+  if (isGone) say(`audit log ${before} is gone; ${origin} was begun`);
+  if (abandoned !== undefined)
+    say(`audit log ${abandoned.origin} is ${abandoned.why} and not continued; ${origin} was begun`);
+  if (cutBytes > 0) say(`audit log ${origin}: ${cutBytes} bytes of a torn entry were cut off; nobody was told of it`);
+}
+
+async function openOrGiveUp(folder: string, log: Promise<AuditSink>, giveUp: () => Promise<void>): Promise<AuditSink> {
   try {
-    return await named(options.folder, AuditLog.open(options));
+    return await named(folder, log);
   } catch (error) {
     await giveUp();
     throw error;
   }
 }
 
-async function openLines(file: string): Promise<NodeAudit> {
-  const sink = await openJsonlSink(file).catch((error: NodeJS.ErrnoException) => {
+async function openLines(
+  file: string,
+  lasting: (open: () => Promise<AuditSink>) => Promise<AuditSink>,
+): Promise<NodeAudit> {
+  const sink = await lasting(() => openJsonlSink(file)).catch((error: NodeJS.ErrnoException) => {
     throw new ConfigError(`audit_log: cannot open ${file}: ${error.code}`, { cause: error });
   });
   return Object.assign(sink, { reload: async () => false });

@@ -127,8 +127,7 @@ export class AuditLog implements AuditSink {
     try {
       await this.checkpoint();
     } finally {
-      await this.#segment.close();
-      this.#unlock();
+      await this.#segment.close().finally(this.#unlock);
     }
   }
 
