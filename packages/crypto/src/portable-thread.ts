@@ -31,7 +31,8 @@ export function runInThread(job: PortableJob): Promise<Uint8Array | boolean> {
 }
 
 function start(): Worker {
-  const started = new Worker(WORKER);
+  // Flags of the process are about its own entry: `--input-type` beside `-e`, or a module that is loaded first, would end or burden the thread.
+  const started = new Worker(WORKER, { execArgv: [] });
   started.on("message", ({ id, value }: { readonly id: number; readonly value?: Uint8Array | boolean }) => {
     const one = waiting.get(id);
     waiting.delete(id);
@@ -39,15 +40,15 @@ function start(): Worker {
     if (value === undefined) one?.reject(new Error("the portable provider could not do it"));
     else one?.resolve(value);
   });
-  started.on("error", () => giveUp(started));
+  started.on("error", (cause) => giveUp(started, cause));
   started.on("exit", () => giveUp(started));
   return started;
 }
 
 /** The next piece of work starts another thread. */
-function giveUp(ended: Worker): void {
+function giveUp(ended: Worker, cause?: unknown): void {
   if (worker !== ended) return;
   worker = undefined;
-  for (const { reject } of waiting.values()) reject(new Error("the portable provider's thread ended"));
+  for (const { reject } of waiting.values()) reject(new Error("the portable provider's thread ended", { cause }));
   waiting.clear();
 }
