@@ -218,6 +218,24 @@ describe("AuditLog", () => {
     expect(await registry.list()).toMatchObject([{ size: 3 }]);
   });
 
+  it("takes an option that is undefined for one that is absent", async () => {
+    const names = [
+      "registry",
+      "name",
+      "suite",
+      "clock",
+      "segmentBytesMax",
+      "checkpointEveryMs",
+      "waitingMax",
+      "report",
+    ];
+    const undefinedOptions = Object.fromEntries(names.map((name) => [name, undefined]));
+    const log = await AuditLog.open({ folder, keyPair, keyRing: undefined, ...undefinedOptions } as never);
+    await log.append(record(1));
+    await log.close();
+    expect(await verify()).toMatchObject({ proven: 1 });
+  });
+
   it.each([{ name: "a b" }, { segmentBytesMax: 1 }, { checkpointEveryMs: 0 }, { waitingMax: 0.5 }, { dir: "" }])(
     "refuses option %o",
     async (option) => {

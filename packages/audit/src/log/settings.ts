@@ -41,7 +41,10 @@ const OPTIONS: ReadonlySet<string> = new Set([
 export function checkedSettings(options: AuditLogOptions): Settings {
   const unknown = Object.keys(options).find((name) => !OPTIONS.has(name));
   if (unknown !== undefined) throw new AuditError("OPTION_INVALID", `unknown option ${unknown}`);
-  const { keyPair, keyRing, ...others } = options;
+  // What is undefined is absent, and must not stand in a default's place.
+  const { keyPair, keyRing, ...others } = Object.fromEntries(
+    Object.entries(options).filter(([, value]) => value !== undefined),
+  ) as unknown as AuditLogOptions;
   if ((keyPair === undefined) === (keyRing === undefined)) {
     throw new AuditError("OPTION_INVALID", "give keyPair or keyRing");
   }
