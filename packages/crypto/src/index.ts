@@ -45,7 +45,13 @@ export {
 } from "./errors.ts";
 export { instantText, signedInstantText } from "./instant.ts";
 export { decodeKeyFile, encodeKeyFile } from "./keys/key-file.ts";
-export { type GenerateOptions, KavachKeyPair, type LoadOptions, type SaveOptions } from "./keys/key-pair.ts";
+export {
+  expectKeyPair,
+  type GenerateOptions,
+  KavachKeyPair,
+  type LoadOptions,
+  type SaveOptions,
+} from "./keys/key-pair.ts";
 export { KeyRing, type KeyRingOptions } from "./keys/key-ring.ts";
 export {
   bundleFromBytes,

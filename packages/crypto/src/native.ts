@@ -70,6 +70,7 @@ function importPublic(algorithm: KeyAlgorithm, bytes: Uint8Array): KeyObject {
 }
 
 function expectLength(name: string, use: string, bytes: Uint8Array, length: number): void {
+  if (!(bytes instanceof Uint8Array)) throw new CryptoError("KEY_CORRUPT", `${name}: a ${use} key is bytes`);
   if (bytes.length === length) return;
   throw new CryptoError("KEY_CORRUPT", `${name}: ${use} key has ${bytes.length} bytes instead of ${length}`);
 }

@@ -69,6 +69,7 @@ function signerOf(algorithm: SignatureAlgorithm, context: Uint8Array): PortableS
 
 function expectLength(algorithm: KeyAlgorithm, use: "secret" | "public", bytes: Uint8Array): void {
   const length = use === "secret" ? algorithm.secretBytes : algorithm.publicBytes;
+  if (!(bytes instanceof Uint8Array)) throw new CryptoError("KEY_CORRUPT", `${algorithm.name}: a ${use} key is bytes`);
   if (bytes.length === length) return;
   throw new CryptoError("KEY_CORRUPT", `${algorithm.name}: ${use} key has ${bytes.length} bytes instead of ${length}`);
 }

@@ -3,6 +3,7 @@
 import { instantText, randomBytes } from "@kavach/crypto";
 import { type Clock, uuidFromRandom } from "@kavach/model";
 import { SYSTEM_CLOCK } from "@kavach/system";
+import { optionsOf } from "./options.ts";
 
 export interface AuditEntryOptions {
   readonly resource?: string;
@@ -37,7 +38,7 @@ export class AuditEntry {
   /** RFC 3339. */
   readonly timestamp: string;
 
-  /** Throws RangeError for a verdict that is none, a text that has no UTF-8 form, an id that is no UUID, and an unknown option. */
+  /** Throws RangeError for a verdict that is none, what is no text or has no UTF-8 form, an id that is no UUID, and an unknown option. */
   constructor(
     principalId: string,
     actionName: string,
@@ -45,12 +46,13 @@ export class AuditEntry {
     detail: string,
     options: AuditEntryOptions = {},
   ) {
-    const unknown = Object.keys(options).find((name) => !OPTIONS.has(name));
+    const unknown = Object.keys(optionsOf(options)).find((name) => !OPTIONS.has(name));
     if (unknown !== undefined) throw new RangeError(`unknown option ${unknown}`);
     if (!VERDICTS.includes(verdict)) throw new RangeError("the verdict is permit, refuse or invalidate");
     const { resource = null, decidedBy = null, ip = null, clock = SYSTEM_CLOCK } = options;
-    for (const text of [principalId, actionName, detail, resource, decidedBy, ip]) {
-      if (text !== null && (typeof text !== "string" || !text.isWellFormed())) throw new RangeError("not a text");
+    const texts = [principalId, actionName, detail, ...[resource, decidedBy, ip].filter((text) => text !== null)];
+    for (const text of texts) {
+      if (typeof text !== "string" || !text.isWellFormed()) throw new RangeError("not a text");
     }
     this.id = uuidOr(options.id);
     this.evaluationId = uuidOr(options.evaluationId);

@@ -1,9 +1,10 @@
 /** A chain of format 1 that moves its older entries to a file, so that memory stays bounded. */
 import { type FileHandle, open } from "node:fs/promises";
-import type { KavachKeyPair } from "@kavach/crypto";
+import { expectKeyPair, type KavachKeyPair } from "@kavach/crypto";
 import type { Clock } from "@kavach/model";
 import type { AuditEntry } from "./entry.ts";
 import { AuditChainError } from "./errors.ts";
+import { expectFlag, optionsOf } from "./options.ts";
 import { SignedAuditChain } from "./signed-audit-chain.ts";
 
 export interface ManagedChainOptions {
@@ -62,7 +63,8 @@ export class ManagedAuditChain {
   }
 
   /**
-   * Begins a chain with a new file, for its owner alone. Rejects with RangeError for an option out of range, and with whatever the file
+   * Begins a chain with a new file, for its owner alone. Rejects with RangeError for an option out of range, with CryptoError `KEY_CORRUPT`
+   * for what is no key pair, and with whatever the file
    * system says, also when the file exists: two chains in one file verify as none.
    */
   static async create(
@@ -71,6 +73,7 @@ export class ManagedAuditChain {
     options: ManagedChainOptions = {},
   ): Promise<ManagedAuditChain> {
     checkOptions(options);
+    expectKeyPair(keyPair);
     return new ManagedAuditChain(keyPair, await open(path, "wx", 0o600), options);
   }
 
@@ -202,9 +205,11 @@ export class ManagedAuditChain {
 }
 
 function checkOptions(options: ManagedChainOptions): void {
-  const unknown = Object.keys(options).find((name) => !OPTIONS.has(name));
+  const unknown = Object.keys(optionsOf(options)).find((name) => !OPTIONS.has(name));
   if (unknown !== undefined) throw new RangeError(`unknown option ${unknown}`);
   const { maxEntries, maxBytes, flushIntervalSeconds, minRetained, bufferCeiling, onSinkFailure = "buffer" } = options;
+  const { hybrid = true } = options;
+  expectFlag("hybrid", hybrid);
   for (const value of [maxEntries, maxBytes, flushIntervalSeconds, bufferCeiling]) {
     if (value !== undefined && !(Number.isSafeInteger(value) && value >= 1)) throw new RangeError("at least 1");
   }

@@ -4,6 +4,7 @@
  */
 import {
   CryptoError,
+  expectKeyPair,
   HYBRID_SUITE,
   instantText,
   type KavachKeyPair,
@@ -14,9 +15,10 @@ import {
 } from "@kavach/crypto";
 import { type Clock, uuidFromRandom } from "@kavach/model";
 import { SYSTEM_CLOCK } from "@kavach/system";
-import type { AuditEntry } from "./entry.ts";
+import { AuditEntry } from "./entry.ts";
 import { AuditChainError } from "./errors.ts";
 import { ChainWalk, GENESIS, type Link, linkFromLine, linkHash, linkToLine } from "./link.ts";
+import { expectFlag, expectNoOther, optionsOf } from "./options.ts";
 
 export interface ChainOptions {
   /** Signs with Ed25519 beside ML-DSA-65. Default true. */
@@ -30,7 +32,11 @@ export interface VerifyChainOptions {
   readonly hybrid?: boolean;
 }
 
-const suiteOf = (hybrid: boolean): Suite => (hybrid ? HYBRID_SUITE : "ml-dsa-65");
+/** Throws RangeError for what is no flag. */
+function suiteOf(hybrid: boolean): Suite {
+  expectFlag("hybrid", hybrid);
+  return hybrid ? HYBRID_SUITE : "ml-dsa-65";
+}
 
 export class SignedAuditChain {
   readonly #keyPair: KavachKeyPair;
@@ -41,17 +47,19 @@ export class SignedAuditChain {
   #baseIndex: number = 0;
   #anchorHash: string = GENESIS;
 
-  /** Throws RangeError for an unknown option. */
+  /** Throws RangeError for an unknown option and a flag that is none, and CryptoError `KEY_CORRUPT` for what is no key pair. */
   constructor(keyPair: KavachKeyPair, options: ChainOptions = {}) {
-    const { hybrid = true, clock = SYSTEM_CLOCK, ...unknown } = options;
+    const { hybrid = true, clock = SYSTEM_CLOCK, ...unknown } = optionsOf(options);
     expectNoOther(unknown);
+    expectKeyPair(keyPair);
     this.#keyPair = keyPair;
     this.#suite = suiteOf(hybrid);
     this.#clock = clock;
   }
 
-  /** Returns the new length. Throws CryptoError `KEY_EXPIRED` or `KEY_DISPOSED`. */
+  /** Returns the new length. Throws CryptoError `KEY_EXPIRED` or `KEY_DISPOSED`, and RangeError for what is no entry. */
   append(entry: AuditEntry): number {
+    if (!(entry instanceof AuditEntry)) throw new RangeError("not an AuditEntry");
     const nowMs = Math.floor(this.#clock.nowMs());
     if (this.#keyPair.isExpiredAt(nowMs)) throw new CryptoError("KEY_EXPIRED", "the audit key has expired");
     const nonce = uuidFromRandom(randomBytes(16));
@@ -124,20 +132,25 @@ export class SignedAuditChain {
     return count;
   }
 
-  /** A whole chain, from its first entry; how many there are. Throws AuditChainError. */
+  /**
+   * A whole chain, from its first entry; how many there are. Throws AuditChainError, CryptoError `KEY_CORRUPT` for a bundle that is none, and
+   * RangeError for an unknown option and a flag that is none.
+   */
   static verifyJsonl(blob: Uint8Array, bundle: PublicKeyBundle, options: VerifyChainOptions = {}): number {
     return SignedAuditChain.verifyJsonlSegments([blob], bundle, options);
   }
 
-  /** A whole chain in several files, in order, such as those on the disk and the rest that is in memory. Throws AuditChainError. */
+  /** A whole chain in several files, in order, such as those on the disk and the rest that is in memory. Throws as `verifyJsonl` does. */
   static verifyJsonlSegments(
     segments: readonly Uint8Array[],
     bundle: PublicKeyBundle,
     options: VerifyChainOptions = {},
   ): number {
-    const { hybrid, ...unknown } = options;
+    const { hybrid, ...unknown } = optionsOf(options);
     expectNoOther(unknown);
     const walk = new ChainWalk(bundle, hybrid === undefined ? undefined : suiteOf(hybrid));
+    // A Uint8Array is a list of numbers, and no list of segments: it would verify as an empty chain.
+    if (!Array.isArray(segments)) throw new RangeError("segments are a list");
     for (const segment of segments) {
       for (const line of linesOf(segment)) walk.step(linkFromLine(textOf(line, walk.count), walk.count));
     }
@@ -157,6 +170,8 @@ const BLANKS: ReadonlySet<number> = new Set([0x20, 0x09, 0x0c, 0x0d]);
 
 /** Without those that are blank. */
 function* linesOf(segment: Uint8Array): Generator<Uint8Array> {
+  // What has no length has no lines either, and would verify as an empty chain.
+  if (!(segment instanceof Uint8Array)) throw new AuditChainError("ENTRY_UNREADABLE", "a chain is read from bytes");
   for (let start = 0; start < segment.length; ) {
     const found = segment.indexOf(NEWLINE, start);
     const end = found < 0 ? segment.length : found;
@@ -173,9 +188,4 @@ function textOf(line: Uint8Array, place: number): string {
   } catch (cause) {
     throw new AuditChainError("ENTRY_UNREADABLE", "the line is not UTF-8", place, { cause });
   }
-}
-
-function expectNoOther(unknown: object): void {
-  const name = Object.keys(unknown)[0];
-  if (name !== undefined) throw new RangeError(`unknown option ${name}`);
 }

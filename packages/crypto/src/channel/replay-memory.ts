@@ -1,5 +1,6 @@
 /** Remembers which messages were received, for as long as they could be received again. It never forgets one early. */
 import { ChannelError, CryptoError } from "../errors.ts";
+import { optionsOf } from "../no-other-option.ts";
 
 export interface ReplayMemoryOptions {
   /** How old a message may be, milliseconds, 1000 to 30 days. Default 5 minutes. */
@@ -26,7 +27,7 @@ export class ReplayMemory {
 
   /** Throws CryptoError `OPTION_INVALID`. */
   constructor(options: ReplayMemoryOptions = {}) {
-    const { windowMs = 300_000, skewMs = 2000, messagesMax = 100_000 } = options;
+    const { windowMs = 300_000, skewMs = 2000, messagesMax = 100_000 } = optionsOf(options);
     const unknown = Object.keys(options).find((name) => !OPTIONS.has(name));
     if (unknown !== undefined) throw new CryptoError("OPTION_INVALID", `unknown option ${unknown}`);
     expectWhole("windowMs", windowMs, 1000, 30 * 86_400_000);

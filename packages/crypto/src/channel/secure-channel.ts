@@ -6,7 +6,7 @@ import { ChannelError, CryptoError } from "../errors.ts";
 import { utf8 } from "../framing.ts";
 import { type KavachKeyPair, openingKeysOf } from "../keys/key-pair.ts";
 import { checkedBundle, expiresAtMsOf, type PublicKeyBundle } from "../keys/public-key-bundle.ts";
-import { expectNoOther } from "../no-other-option.ts";
+import { expectNoOther, optionsOf } from "../no-other-option.ts";
 import { type ChannelFormat, PLAINTEXT_BYTES_MAX } from "./format.ts";
 import { formatOne } from "./format-one.ts";
 import { formatTwo } from "./format-two.ts";
@@ -47,12 +47,16 @@ export class SecureChannel {
 
   /** Throws CryptoError `OPTION_INVALID`, `KEY_CORRUPT` or `KEY_DISPOSED`. */
   constructor(local: KavachKeyPair, remote: PublicKeyBundle, options: SecureChannelOptions = {}) {
-    const { compatibility, suite = HYBRID_SUITE, clock = SYSTEM_CLOCK, replayMemory, ...unknown } = options;
+    const { compatibility, suite = HYBRID_SUITE, clock = SYSTEM_CLOCK, replayMemory, ...unknown } = optionsOf(options);
     expectNoOther(unknown);
     if (compatibility !== undefined && compatibility !== "v1") {
       throw new CryptoError("OPTION_INVALID", "compatibility is 'v1' or absent");
     }
     if (!isSuite(suite)) throw new CryptoError("OPTION_INVALID", "unknown suite");
+    // What only looks like one might remember nothing, and would be missed at the first message.
+    if (replayMemory !== undefined && !(replayMemory instanceof ReplayMemory)) {
+      throw new CryptoError("OPTION_INVALID", "replayMemory is a ReplayMemory");
+    }
     openingKeysOf(local);
     this.#local = local;
     this.#remote = checkedBundle(remote);
@@ -75,7 +79,7 @@ export class SecureChannel {
    * `KEY_DISPOSED`, `KEY_CORRUPT`.
    */
   async sendSigned(bytes: Uint8Array, options: SendOptions): Promise<Uint8Array<ArrayBuffer>> {
-    const { contextId, correlationId, ...unknown } = options;
+    const { contextId, correlationId, ...unknown } = optionsOf(options);
     expectNoOther(unknown);
     const message = {
       ...this.#outgoing(bytes),
@@ -90,7 +94,7 @@ export class SecureChannel {
    * under its own. Rejects with ChannelError, and with CryptoError `CLAIMS_INVALID`, `OPTION_INVALID` or `KEY_DISPOSED`.
    */
   async receiveSigned(sealed: Uint8Array, options: ReceiveOptions): Promise<Uint8Array<ArrayBuffer>> {
-    const { expectedContextId, ...unknown } = options;
+    const { expectedContextId, ...unknown } = optionsOf(options);
     expectNoOther(unknown);
     const expected = checkedId(expectedContextId);
     this.#expectLiveKeys();

@@ -57,7 +57,11 @@ function checkedForDirectory(bundle: PublicKeyBundle): PublicKeyBundle {
   }
 }
 
+/** Throws DirectoryError `Corrupt`. */
 export function tableOf(bundles: Iterable<PublicKeyBundle>): KeyTable {
+  if (typeof Object(bundles)[Symbol.iterator] !== "function") {
+    throw new DirectoryError("Corrupt", "not a list of bundles");
+  }
   const table = new KeyTable();
   for (const bundle of bundles) table.insert(bundle);
   return table;

@@ -5,15 +5,16 @@ import { DOMAINS, HYBRID_SUITE, SUITES, type Suite } from "../algorithms.ts";
 import { CryptoError, DirectoryError } from "../errors.ts";
 import { utf8 } from "../framing.ts";
 import { instantMs, instantText } from "../instant.ts";
-import type { KavachKeyPair } from "../keys/key-pair.ts";
+import { expectKeyPair, type KavachKeyPair } from "../keys/key-pair.ts";
 import {
   bundleFromJson,
   bundleToJson,
-  checkedBundle,
+  checkedBundles,
   expiresAtMsOf,
   keyIdOf,
   type PublicKeyBundle,
 } from "../keys/public-key-bundle.ts";
+import { optionsOf } from "../no-other-option.ts";
 import { sha256 } from "../provider.ts";
 import { signWithSuite, verifyWithSuite } from "../suite-signature.ts";
 import { MANIFEST_BYTES_MAX } from "../v1/manifest.ts";
@@ -57,7 +58,8 @@ export async function buildSignedManifest(
   root: KavachKeyPair,
   options: BuildOptions,
 ): Promise<Uint8Array<ArrayBuffer>> {
-  const { bundles, version, expiresAtMs, nowMs, suite = HYBRID_SUITE } = options;
+  const { bundles, version, expiresAtMs, nowMs, suite = HYBRID_SUITE } = optionsOf(options);
+  expectKeyPair(root);
   if (!Number.isSafeInteger(version) || version < 1) throw new CryptoError("OPTION_INVALID", "version is at least 1");
   if (!Number.isSafeInteger(expiresAtMs) || !(expiresAtMs > nowMs)) {
     throw new CryptoError("OPTION_INVALID", "expiresAtMs lies in the future");
@@ -66,7 +68,7 @@ export async function buildSignedManifest(
   if (expiresAtMs > expiresAtMsOf(root.publicKeys())) {
     throw new CryptoError("KEY_EXPIRES_FIRST", "the manifest would outlive its root key");
   }
-  const checked = bundles.map(checkedBundle);
+  const checked = checkedBundles(bundles);
   expectDistinct(checked);
   const unsigned = {
     format: DOMAINS.manifest,

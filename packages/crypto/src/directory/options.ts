@@ -4,7 +4,7 @@ import { SYSTEM_CLOCK } from "@kavach/system";
 import type { Suite } from "../algorithms.ts";
 import { CryptoError } from "../errors.ts";
 import type { PublicKeyBundle } from "../keys/public-key-bundle.ts";
-import { expectNoOther } from "../no-other-option.ts";
+import { expectNoOther, optionsOf } from "../no-other-option.ts";
 import { seenVersionFile } from "./seen-version.ts";
 import { type DirectorySource, type ReadBytes, signedManifestSource, signedManifestSourceV1 } from "./source.ts";
 
@@ -42,7 +42,7 @@ const ROOT_OF_TWO: ReadonlySet<string> = new Set(["rootBundle", "suite", "versio
 
 /** Throws CryptoError `OPTION_INVALID`. */
 export function checkedOptions(options: DirectoryOptions): DirectoryOptions {
-  const { clock, refetchMinMs = 5000, ...unknown } = options;
+  const { clock, refetchMinMs = 5000, ...unknown } = optionsOf(options);
   expectNoOther(unknown);
   if (!Number.isSafeInteger(refetchMinMs) || refetchMinMs < 0 || refetchMinMs > 3_600_000) {
     throw new CryptoError("OPTION_INVALID", "refetchMinMs is a whole number from 0 to 3,600,000");

@@ -55,6 +55,22 @@ describe("KavachKeyPair", () => {
     expect(KavachKeyPair.generate().isExpired).toBe(false);
   });
 
+  it("keeps its public keys from whoever writes into the ones it gave away", async () => {
+    const keyPair = KavachKeyPair.generate();
+    const given = keyPair.publicKeys();
+    const before = bundleToBytes(given);
+    for (const name of [
+      "mlDsaVerifyingKey",
+      "mlKemEncapsulationKey",
+      "ed25519VerifyingKey",
+      "x25519PublicKey",
+    ] as const) {
+      given[name].fill(0);
+    }
+    expect(bundleToBytes(keyPair.publicKeys())).toEqual(before);
+    expect(KavachKeyPair.fromSecretBytes(keyPair.toSecretBytes()).id).toBe(keyPair.id);
+  });
+
   it("overwrites its seeds when it is disposed of, and takes the library's keys out of use", () => {
     const seeds: Uint8Array[] = [];
     const random = (size: number) => {

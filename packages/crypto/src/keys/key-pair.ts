@@ -5,7 +5,7 @@ import { ED25519, type KeyAlgorithm, ML_DSA_65, ML_KEM_768, X25519 } from "../al
 import { CryptoError } from "../errors.ts";
 import { concat, equalBytes, utf8 } from "../framing.ts";
 import { instantText } from "../instant.ts";
-import { expectNoOther } from "../no-other-option.ts";
+import { expectNoOther, optionsOf } from "../no-other-option.ts";
 import { provider, randomBytes, type SecretKey } from "../provider.ts";
 import { encodeSignedManifestV1 } from "../v1/manifest.ts";
 import { readAtMost, replaceFile } from "./disk.ts";
@@ -55,7 +55,7 @@ export interface OpeningKeys {
 
 const MAGIC = utf8("KVSK");
 
-/** Set by the class below: the one way to its signing keys, for this room only. Throws CryptoError `KEY_DISPOSED`. */
+/** Set by the class below: the one way to its signing keys, for this room only. Throws CryptoError `KEY_DISPOSED`, and `KEY_CORRUPT` for what is no key pair. */
 export let signingKeysOf: (keyPair: KavachKeyPair) => SigningKeys;
 /** The same for the keys that open. */
 export let openingKeysOf: (keyPair: KavachKeyPair) => OpeningKeys;
@@ -69,7 +69,7 @@ export class KavachKeyPair {
 
   static {
     openingKeysOf = (keyPair) => {
-      const seeds = keyPair.#open();
+      const seeds = expectKeyPair(keyPair).#open();
       keyPair.#opening ??= {
         mlKem: provider.secretKey(ML_KEM_768, seeds.mlKem),
         x25519: provider.secretKey(X25519, seeds.x25519),
@@ -77,7 +77,7 @@ export class KavachKeyPair {
       return keyPair.#opening;
     };
     signingKeysOf = (keyPair) => {
-      const seeds = keyPair.#open();
+      const seeds = expectKeyPair(keyPair).#open();
       keyPair.#signing ??= {
         mlDsa: provider.secretKey(ML_DSA_65, seeds.mlDsa),
         ed25519: provider.secretKey(ED25519, seeds.ed25519),
@@ -94,7 +94,7 @@ export class KavachKeyPair {
 
   /** Throws CryptoError `OPTION_INVALID`. */
   static generate(options: GenerateOptions = {}): KavachKeyPair {
-    const { clock = SYSTEM_CLOCK, expiresInSeconds, random = randomBytes, ...unknown } = options;
+    const { clock = SYSTEM_CLOCK, expiresInSeconds, random = randomBytes, ...unknown } = optionsOf(options);
     expectNoOther(unknown);
     if (expiresInSeconds !== undefined && !(Number.isSafeInteger(expiresInSeconds) && expiresInSeconds >= 1)) {
       throw new CryptoError("OPTION_INVALID", "expiresInSeconds is a whole number of at least 1");
@@ -139,8 +139,11 @@ export class KavachKeyPair {
    * `KEY_DISPOSED`, and with whatever the file system says.
    */
   async saveToFile(path: string, options: SaveOptions = {}): Promise<void> {
-    const { passphrase, workFactor, ...unknown } = options;
+    const { passphrase, workFactor, ...unknown } = optionsOf(options);
     expectNoOther(unknown);
+    if (passphrase === undefined && workFactor !== undefined) {
+      throw new CryptoError("OPTION_INVALID", "workFactor says how to encrypt, but there is no passphrase");
+    }
     const secret = this.toSecretBytes();
     try {
       const content = passphrase === undefined ? secret : await encryptFile(secret, passphrase, workFactor);
@@ -165,8 +168,9 @@ export class KavachKeyPair {
    * and `OPTION_INVALID` when a passphrase is given for a file that is not encrypted: somebody takes it for safer than it is.
    */
   static async open(content: Uint8Array, options: LoadOptions = {}): Promise<KavachKeyPair> {
-    const { passphrase, ...unknown } = options;
+    const { passphrase, ...unknown } = optionsOf(options);
     expectNoOther(unknown);
+    if (!(content instanceof Uint8Array)) throw new CryptoError("KEY_CORRUPT", "a key file is bytes");
     if (!isEncryptedFile(content)) {
       if (passphrase === undefined) return KavachKeyPair.fromSecretBytes(content);
       throw new CryptoError("OPTION_INVALID", "a passphrase was given, but the key file is not encrypted");
@@ -205,8 +209,16 @@ export class KavachKeyPair {
     return !(nowMs < expiresAtMsOf(this.#bundle));
   }
 
+  /** A copy each time: bytes cannot be frozen, and what its holder does to them must not become this pair's. */
   publicKeys(): PublicKeyBundle {
-    return this.#bundle;
+    const { mlDsaVerifyingKey, mlKemEncapsulationKey, ed25519VerifyingKey, x25519PublicKey } = this.#bundle;
+    return Object.freeze({
+      ...this.#bundle,
+      mlDsaVerifyingKey: mlDsaVerifyingKey.slice(),
+      mlKemEncapsulationKey: mlKemEncapsulationKey.slice(),
+      ed25519VerifyingKey: ed25519VerifyingKey.slice(),
+      x25519PublicKey: x25519PublicKey.slice(),
+    });
   }
 
   /**
@@ -214,7 +226,7 @@ export class KavachKeyPair {
    * expires nor has a version: `buildSignedManifest`, the function, makes one of format 2. Throws CryptoError `KEY_EXPIRED` or `KEY_DISPOSED`.
    */
   buildSignedManifest(bundles: readonly PublicKeyBundle[], options: { readonly clock?: Clock } = {}) {
-    const { clock = SYSTEM_CLOCK, ...unknown } = options;
+    const { clock = SYSTEM_CLOCK, ...unknown } = optionsOf(options);
     expectNoOther(unknown);
     if (this.isExpiredAt(clock.nowMs())) throw new CryptoError("KEY_EXPIRED", "the root key has expired");
     const { mlDsa } = signingKeysOf(this);
@@ -267,6 +279,12 @@ export class KavachKeyPair {
     if (this.#seeds === undefined) throw new CryptoError("KEY_DISPOSED", "the key pair was disposed of");
     return this.#seeds;
   }
+}
+
+/** The pair itself. Throws CryptoError `KEY_CORRUPT` for anything else. */
+export function expectKeyPair(keyPair: KavachKeyPair): KavachKeyPair {
+  if (keyPair instanceof KavachKeyPair) return keyPair;
+  throw new CryptoError("KEY_CORRUPT", "not a key pair");
 }
 
 function publicKeysOf(seeds: Seeds) {

@@ -3,7 +3,8 @@ import { type Clock, LIMITS } from "@kavach/model";
 import { SYSTEM_CLOCK } from "@kavach/system";
 import { type KeyLookup, type KeyTable, tableOf } from "../directory/key-table.ts";
 import { CryptoError, DirectoryError } from "../errors.ts";
-import { type KavachKeyPair, signingKeysOf } from "./key-pair.ts";
+import { optionsOf } from "../no-other-option.ts";
+import { expectKeyPair, type KavachKeyPair, signingKeysOf } from "./key-pair.ts";
 import type { PublicKeyBundle } from "./public-key-bundle.ts";
 
 export interface KeyRingOptions {
@@ -32,9 +33,9 @@ export class KeyRing implements KeyLookup {
   #retired: readonly Retired[] = [];
   #table: KeyTable;
 
-  /** Throws CryptoError `OPTION_INVALID`, `KEY_EXPIRED` or `KEY_DISPOSED`. */
+  /** Throws CryptoError `OPTION_INVALID`, `KEY_CORRUPT`, `KEY_EXPIRED` or `KEY_DISPOSED`. */
   constructor(options: KeyRingOptions) {
-    const { active, clock = SYSTEM_CLOCK, graceMs = GRACE_MS_MIN } = options;
+    const { active, clock = SYSTEM_CLOCK, graceMs = GRACE_MS_MIN } = optionsOf(options);
     const unknown = Object.keys(options).find((name) => !OPTIONS.has(name));
     if (unknown !== undefined) throw new CryptoError("OPTION_INVALID", `unknown option ${unknown}`);
     if (!Number.isSafeInteger(graceMs) || graceMs < GRACE_MS_MIN) {
@@ -43,7 +44,7 @@ export class KeyRing implements KeyLookup {
     this.#clock = clock;
     this.#graceMs = graceMs;
     this.#active = this.#checked(active);
-    this.#table = tableOf([active.publicKeys()]);
+    this.#table = tableOf([this.#active.publicKeys()]);
   }
 
   /** The key that signs now. */
@@ -56,6 +57,7 @@ export class KeyRing implements KeyLookup {
    * `OPTION_INVALID` for a key that is in the ring already, `KEY_EXPIRED` or `KEY_DISPOSED`; the ring then stays as it is.
    */
   rotate(next: KavachKeyPair): KavachKeyPair {
+    expectKeyPair(next);
     const known = this.bundles();
     if (known.some(({ id }) => id === next.id))
       throw new CryptoError("OPTION_INVALID", "the key is in the ring already");

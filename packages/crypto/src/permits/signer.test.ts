@@ -3,6 +3,7 @@ import { PermitClaimsSchema, SignedPermitSchema } from "@kavach/api";
 import { describe, expect, it, vi } from "vitest";
 import { SUITES } from "../algorithms.ts";
 import { PublicKeyDirectory } from "../directory/directory.ts";
+import { KavachKeyPair } from "../keys/key-pair.ts";
 import { keyIdOf } from "../keys/public-key-bundle.ts";
 import { provider } from "../provider.ts";
 import { claimsOf, clockAt, EXPIRES_MS, expectationOf, generate, NOW_MS } from "./permit-fixture.ts";
@@ -36,6 +37,14 @@ describe("PermitSigner", () => {
       expect(permit.head).toMatchObject({ suite, keyId: signer.keyId, size: 2 });
     }
     expect([read(first).index, read(second).index]).toEqual([0, 1]);
+  });
+
+  it("goes by this machine's clock where it is given none", async () => {
+    const lasting = new PermitSigner({ keyPair: KavachKeyPair.generate({ expiresInSeconds: 3600 }) });
+    const times = { issuedAtMs: Date.now(), notBeforeMs: Date.now(), expiresAtMs: Date.now() + 30_000 };
+    expect(await lasting.seal(claimsOf(times))).toBeInstanceOf(Uint8Array);
+    const past = KavachKeyPair.generate({ clock: clockAt(0), expiresInSeconds: 1 });
+    expect(() => new PermitSigner({ keyPair: past })).toThrow(expect.objectContaining({ code: "KEY_EXPIRED" }));
   });
 
   it("leaves a permit to be written where it is sent from, and touches nothing around it", async () => {

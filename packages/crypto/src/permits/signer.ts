@@ -1,10 +1,12 @@
 /** Seals permits. Whatever arrives while a signature is being made becomes the next batch, so load makes permits cheaper. */
 import { type Clock, LIMITS, type SealedToken } from "@kavach/model";
+import { SYSTEM_CLOCK } from "@kavach/system";
 import { DOMAINS, HYBRID_SUITE, isSuite, type Suite } from "../algorithms.ts";
 import { CryptoError } from "../errors.ts";
-import { type KavachKeyPair, signingKeysOf } from "../keys/key-pair.ts";
-import type { KeyRing } from "../keys/key-ring.ts";
+import { expectKeyPair, type KavachKeyPair, signingKeysOf } from "../keys/key-pair.ts";
+import { KeyRing } from "../keys/key-ring.ts";
 import { expiresAtMsOf, keyIdOf } from "../keys/public-key-bundle.ts";
+import { optionsOf } from "../no-other-option.ts";
 import { sha256 } from "../provider.ts";
 import { signWithSuite } from "../suite-signature.ts";
 import { encodeClaims, type PermitClaimsInit } from "./claims.ts";
@@ -16,7 +18,8 @@ export interface PermitSignerOptions {
   readonly keyPair?: KavachKeyPair;
   /** Signs with whatever key is active when a permit arrives. */
   readonly keyRing?: KeyRing;
-  readonly clock: Clock;
+  /** Absent: this machine's. */
+  readonly clock?: Clock;
   /** Default: hybrid. */
   readonly suite?: Suite;
   /** Most permits under one signature, 1 to 512. Default 512. */
@@ -63,16 +66,16 @@ export class PermitSigner {
   #overdue: NodeJS.Timeout | undefined;
   #closed: boolean = false;
 
-  /** Throws CryptoError `OPTION_INVALID`, `KEY_DISPOSED` or `KEY_EXPIRED`. */
+  /** Throws CryptoError `OPTION_INVALID`, `KEY_CORRUPT`, `KEY_DISPOSED` or `KEY_EXPIRED`. */
   constructor(options: PermitSignerOptions) {
     const {
       keyPair,
       keyRing,
-      clock,
+      clock = SYSTEM_CLOCK,
       suite = HYBRID_SUITE,
       batchMax = LIMITS.permitBatchMax,
       batchWaitMs = 5,
-    } = options;
+    } = optionsOf(options);
     const unknown = Object.keys(options).find((name) => !OPTIONS.has(name));
     if (unknown !== undefined) throw new CryptoError("OPTION_INVALID", `unknown option ${unknown}`);
     if (!isSuite(suite)) throw new CryptoError("OPTION_INVALID", "unknown suite");
@@ -81,7 +84,10 @@ export class PermitSigner {
     if ((keyPair === undefined) === (keyRing === undefined)) {
       throw new CryptoError("OPTION_INVALID", "give keyPair or keyRing");
     }
-    this.#activeKeyPair = () => keyPair ?? (keyRing as KeyRing).active;
+    if (keyRing !== undefined && !(keyRing instanceof KeyRing)) {
+      throw new CryptoError("OPTION_INVALID", "keyRing is a KeyRing");
+    }
+    this.#activeKeyPair = () => (keyRing === undefined ? (keyPair as KavachKeyPair) : keyRing.active);
     this.#clock = clock;
     this.suite = suite;
     this.#batchMax = batchMax;
@@ -230,7 +236,7 @@ export class PermitSigner {
 }
 
 const sealingKeyOf = (keyPair: KavachKeyPair, suite: Suite): SealingKey => ({
-  keyPair,
+  keyPair: expectKeyPair(keyPair),
   suite,
   keyId: keyIdOf(keyPair.publicKeys(), suite),
   expiresAtMs: expiresAtMsOf(keyPair.publicKeys()),

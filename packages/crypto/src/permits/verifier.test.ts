@@ -163,6 +163,8 @@ describe("PermitVerifier: keys", () => {
       async () => other.publicKeys(),
       async () => ({ ...other.publicKeys(), id: keyPair.id }),
       async () => undefined,
+      async () => ({ ...keyPair.publicKeys(), expiresAt: "some day" }),
+      async () => ({ ...keyPair.publicKeys(), expiresAt: undefined }),
     ];
     for (const fetch of answers) {
       const lying = new PermitVerifier({ directory: { fetch } as unknown as PublicKeyDirectory });

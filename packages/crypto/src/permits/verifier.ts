@@ -8,6 +8,7 @@ import type { KeyLookup } from "../directory/key-table.ts";
 import { CryptoError } from "../errors.ts";
 import { equalBytes } from "../framing.ts";
 import { expiresAtMsOf, type PublicKeyBundle, verifyingKeysOf } from "../keys/public-key-bundle.ts";
+import { optionsOf } from "../no-other-option.ts";
 import { sha256 } from "../provider.ts";
 import { verifyWithSuite } from "../suite-signature.ts";
 import { decodeClaims } from "./claims.ts";
@@ -63,6 +64,12 @@ const EXPECTED: ReadonlySet<string> = new Set([
 ]);
 const EXPECTED_OF_ACTION: ReadonlySet<string> = new Set(["name", "resource", "params"]);
 
+interface FoundKeys {
+  readonly keys: PublicKeyBundle;
+  /** Unix milliseconds; infinite where they never expire. */
+  readonly expiresAtMs: number;
+}
+
 export class PermitVerifier {
   readonly suite: Suite;
   readonly #directory: KeyLookup;
@@ -73,7 +80,12 @@ export class PermitVerifier {
 
   /** Throws CryptoError `OPTION_INVALID`. */
   constructor(options: PermitVerifierOptions) {
-    const { directory, suite = HYBRID_SUITE, skewMs = LIMITS.permitSkewMs, verifiedHeadsMax = 4096 } = options;
+    const {
+      directory,
+      suite = HYBRID_SUITE,
+      skewMs = LIMITS.permitSkewMs,
+      verifiedHeadsMax = 4096,
+    } = optionsOf(options);
     const unknown = Object.keys(options).find((name) => !OPTIONS.has(name));
     if (unknown !== undefined) throw new CryptoError("OPTION_INVALID", `unknown option ${unknown}`);
     if (!isSuite(suite)) throw new CryptoError("OPTION_INVALID", "unknown suite");
@@ -117,16 +129,17 @@ export class PermitVerifier {
     if (claims.keyId !== head.keyId) return "SIGNATURE_INVALID";
     const bundle = await this.#keyOf(head.keyId);
     if (bundle === undefined) return "KEY_UNKNOWN";
-    if (!(nowMs < expiresAtMsOf(bundle))) return "KEY_EXPIRED";
+    if (!(nowMs < bundle.expiresAtMs)) return "KEY_EXPIRED";
     if (!isIncluded(decoded.claims, index, head.size, path, head.root)) return "SIGNATURE_INVALID";
-    return (await this.#isHeadVerified(decoded, bundle)) ? undefined : "SIGNATURE_INVALID";
+    return (await this.#isHeadVerified(decoded, bundle.keys)) ? undefined : "SIGNATURE_INVALID";
   }
 
   /** Undefined for every reason not to have the key; a lying or absent directory is no reason to accept. */
-  async #keyOf(keyId: string): Promise<PublicKeyBundle | undefined> {
+  async #keyOf(keyId: string): Promise<FoundKeys | undefined> {
     try {
       const bundle = await this.#directory.fetch(keyId);
-      return verifyingKeysOf(bundle).keyIds[this.suite] === keyId ? bundle : undefined;
+      if (verifyingKeysOf(bundle).keyIds[this.suite] !== keyId) return undefined;
+      return { keys: bundle, expiresAtMs: expiresAtMsOf(bundle) };
     } catch {
       return undefined;
     }
@@ -174,6 +187,9 @@ function checkExpectation(expectation: Partial<PermitExpectation> | undefined): 
   if (!isName(action.name)) throw missing("action");
   if (!(action.params instanceof Map)) throw missing("params");
   if (!Number.isFinite(expected.nowMs)) throw missing("time");
+  if (expected.isRevoked !== undefined && typeof expected.isRevoked !== "function") {
+    throw new CryptoError("EXPECTATION_INVALID", "isRevoked is a function");
+  }
   try {
     return paramsDigest(action.params);
   } catch (cause) {

@@ -3,8 +3,9 @@ import type { Clock } from "@kavach/model";
 import { SYSTEM_CLOCK } from "@kavach/system";
 import { HYBRID_SUITE, type Suite } from "../algorithms.ts";
 import type { KeyLookup } from "../directory/key-table.ts";
-import { CryptoError, TokenError } from "../errors.ts";
-import { expiresAtMsOf, verifyingKeysOf } from "../keys/public-key-bundle.ts";
+import { CryptoError, DirectoryError, TokenError } from "../errors.ts";
+import { expiresAtMsOf, type PublicKeyBundle, verifyingKeysOf } from "../keys/public-key-bundle.ts";
+import { optionsOf } from "../no-other-option.ts";
 import { decodeEnvelope, expectAlgorithm, verifyEnvelope } from "./envelope.ts";
 import { type PermitToken, signedBytesOf } from "./permit-token.ts";
 
@@ -27,13 +28,14 @@ export class DirectoryTokenVerifier {
 
   /** Throws CryptoError `OPTION_INVALID`. */
   constructor(directory: KeyLookup, options: DirectoryTokenVerifierOptions = {}) {
-    const { clock = SYSTEM_CLOCK, hybrid = true, enforceExpiry = true } = options;
+    const { clock = SYSTEM_CLOCK, hybrid = true, enforceExpiry = true } = optionsOf(options);
     const unknown = Object.keys(options).find((name) => !OPTIONS.has(name));
     if (unknown !== undefined) throw new CryptoError("OPTION_INVALID", `unknown option ${unknown}`);
     // `null` where a flag is meant would switch a defence off.
     if (typeof hybrid !== "boolean" || typeof enforceExpiry !== "boolean") {
       throw new CryptoError("OPTION_INVALID", "hybrid and enforceExpiry are true or false");
     }
+    if (typeof directory?.fetch !== "function") throw new CryptoError("OPTION_INVALID", "give a directory");
     this.#directory = directory;
     this.#suite = hybrid ? HYBRID_SUITE : "ml-dsa-65";
     this.#clock = clock;
@@ -48,10 +50,19 @@ export class DirectoryTokenVerifier {
     const message = signedBytesOf(token);
     const envelope = decodeEnvelope(signature);
     expectAlgorithm(envelope, this.#suite);
-    const bundle = await this.#directory.fetch(envelope.keyId);
-    if (this.#enforceExpiry && !(this.#clock.nowMs() < expiresAtMsOf(bundle))) {
+    const { keys, expiresAtMs } = usable(await this.#directory.fetch(envelope.keyId));
+    if (this.#enforceExpiry && !(this.#clock.nowMs() < expiresAtMs)) {
       throw new TokenError("BundleExpired", "the key of the token has expired");
     }
-    await verifyEnvelope(envelope, this.#suite, verifyingKeysOf(bundle), message);
+    await verifyEnvelope(envelope, this.#suite, keys, message);
+  }
+}
+
+/** A directory may be anybody's. Throws DirectoryError `Corrupt` for what is no bundle. */
+function usable(bundle: PublicKeyBundle) {
+  try {
+    return { keys: verifyingKeysOf(bundle), expiresAtMs: expiresAtMsOf(bundle) };
+  } catch (cause) {
+    throw new DirectoryError("Corrupt", "the directory's bundle is damaged", { cause });
   }
 }

@@ -2,7 +2,7 @@
 import { ML_DSA_65 } from "../algorithms.ts";
 import { DirectoryError } from "../errors.ts";
 import { utf8 } from "../framing.ts";
-import { bundleFromJson, bundleToJson, checkedBundle, type PublicKeyBundle } from "../keys/public-key-bundle.ts";
+import { bundleFromJson, bundleToJson, checkedBundles, type PublicKeyBundle } from "../keys/public-key-bundle.ts";
 import { provider } from "../provider.ts";
 import { parseJsonStrictly } from "../strict-json.ts";
 
@@ -17,7 +17,7 @@ export function buildUnsignedManifestV1(bundles: readonly PublicKeyBundle[]): Ui
 }
 
 function textOf(bundles: readonly PublicKeyBundle[]): string {
-  return JSON.stringify(bundles.map((bundle) => bundleToJson(checkedBundle(bundle))));
+  return JSON.stringify(checkedBundles(bundles).map(bundleToJson));
 }
 
 /** `sign`: ML-DSA-65 by the root, with an empty context. Throws CryptoError `KEY_CORRUPT` for a damaged bundle. */

@@ -3,9 +3,9 @@ import type { Clock } from "@kavach/model";
 import { SYSTEM_CLOCK } from "@kavach/system";
 import { ED25519, HYBRID_SUITE, ML_DSA_65, SUITE_HAS_ED25519, type Suite } from "../algorithms.ts";
 import { CryptoError } from "../errors.ts";
-import { KavachKeyPair, signingKeysOf } from "../keys/key-pair.ts";
+import { expectKeyPair, KavachKeyPair, signingKeysOf } from "../keys/key-pair.ts";
 import { expiresAtMsOf, verifyingKeysOf } from "../keys/public-key-bundle.ts";
-import { expectNoOther } from "../no-other-option.ts";
+import { expectNoOther, optionsOf } from "../no-other-option.ts";
 import { provider } from "../provider.ts";
 import {
   decodeEnvelope,
@@ -23,6 +23,7 @@ export interface PqOnlyKeys {
   readonly mlDsaSigningKey: Uint8Array;
   /** 1952 bytes. */
   readonly mlDsaVerifyingKey: Uint8Array;
+  /** Any text that is not empty: what envelopes are stamped with. */
   readonly keyId: string;
 }
 
@@ -79,11 +80,12 @@ export class PqTokenSigner {
 
   /** Throws CryptoError `KEY_CORRUPT`. */
   static hybrid(raw: HybridKeys): PqTokenSigner {
+    expectRaw(raw);
     const keys = {
       mlDsa: provider.publicKey(ML_DSA_65, raw.mlDsaVerifyingKey),
       ed25519: provider.publicKey(ED25519, raw.ed25519VerifyingKey),
     };
-    if (raw.mlDsaSigningKey.length === 0 || raw.ed25519SigningKey.length === 0) {
+    if (isEmpty(raw.mlDsaSigningKey) || isEmpty(raw.ed25519SigningKey)) {
       return new PqTokenSigner(raw.keyId, HYBRID_SUITE, keys, noSecrets);
     }
     const secrets = {
@@ -95,16 +97,17 @@ export class PqTokenSigner {
 
   /** Throws CryptoError `KEY_CORRUPT`. */
   static pqOnly(raw: PqOnlyKeys): PqTokenSigner {
+    expectRaw(raw);
     const keys = { mlDsa: provider.publicKey(ML_DSA_65, raw.mlDsaVerifyingKey), ed25519: undefined };
-    if (raw.mlDsaSigningKey.length === 0) return new PqTokenSigner(raw.keyId, "ml-dsa-65", keys, noSecrets);
+    if (isEmpty(raw.mlDsaSigningKey)) return new PqTokenSigner(raw.keyId, "ml-dsa-65", keys, noSecrets);
     const secrets = { mlDsa: provider.secretKey(ML_DSA_65, raw.mlDsaSigningKey), ed25519: undefined };
     return new PqTokenSigner(raw.keyId, "ml-dsa-65", keys, () => secrets);
   }
 
   static #fromKeyPair(keyPair: KavachKeyPair, suite: Suite, options: ClockOption): PqTokenSigner {
-    const { clock = SYSTEM_CLOCK, ...unknown } = options;
+    const { clock = SYSTEM_CLOCK, ...unknown } = optionsOf(options);
     expectNoOther(unknown);
-    const bundle = keyPair.publicKeys();
+    const bundle = expectKeyPair(keyPair).publicKeys();
     const secrets = () => {
       if (keyPair.isExpiredAt(clock.nowMs())) throw new CryptoError("KEY_EXPIRED", "the signing key has expired");
       const { mlDsa, ed25519 } = signingKeysOf(keyPair);
@@ -139,6 +142,16 @@ export class PqTokenSigner {
     await verifyEnvelope(envelope, this.#suite, this.#keys, message);
   }
 }
+
+/** An envelope without a key id would be read by nobody. Throws CryptoError `KEY_CORRUPT`. */
+function expectRaw(raw: PqOnlyKeys): void {
+  const { keyId } = Object(raw) as Partial<PqOnlyKeys>;
+  if (typeof keyId === "string" && keyId !== "" && keyId.isWellFormed()) return;
+  throw new CryptoError("KEY_CORRUPT", "keyId is a text that is not empty");
+}
+
+/** What is no bytes at all is for the provider to refuse: only an empty key says that there is none. */
+const isEmpty = (key: Uint8Array) => key instanceof Uint8Array && key.length === 0;
 
 function noSecrets(): never {
   throw new CryptoError("NO_SIGNING_KEY", "this signer only verifies");
