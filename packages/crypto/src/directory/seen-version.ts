@@ -3,7 +3,6 @@ import { z } from "zod";
 import { DirectoryError } from "../errors.ts";
 import { utf8 } from "../framing.ts";
 import { readAtMost, replaceFile } from "../keys/disk.ts";
-import { provider } from "../provider.ts";
 import type { SeenManifest, SeenVersion } from "./source.ts";
 
 const Seen = z.strictObject({ version: z.int().min(1), digest: z.string().regex(/^[0-9a-f]{64}$/) });
@@ -12,7 +11,6 @@ const FILE_BYTES_MAX = 1024;
 
 /** Verifiers of one manifest may share the file. A missing one reads as "none seen", a damaged one as `Corrupt`. */
 export function seenVersionFile(path: string): SeenVersion {
-  const draft = `${path}.${Buffer.from(provider.randomBytes(8)).toString("hex")}.new`;
   async function read(): Promise<SeenManifest | undefined> {
     let text: string;
     try {
@@ -36,7 +34,7 @@ export function seenVersionFile(path: string): SeenVersion {
         throw new DirectoryError("RootSignatureInvalid", "a newer manifest was seen before");
       }
       try {
-        await replaceFile(path, utf8(JSON.stringify({ version, digest })), draft);
+        await replaceFile(path, utf8(JSON.stringify({ version, digest })));
       } catch (cause) {
         throw new DirectoryError("BackendUnavailable", "the newest version seen could not be kept", { cause });
       }

@@ -3,6 +3,7 @@ import { createReadStream } from "node:fs";
 import { open, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import { concat } from "../framing.ts";
+import { provider } from "../provider.ts";
 
 /**
  * The content of a file; of one that is longer than `bytesMax`, one byte more than that, for the reader to refuse. Rejects with whatever
@@ -19,12 +20,12 @@ export async function readAtMost(path: string, bytesMax: number): Promise<Uint8A
 
 /**
  * Replaces the file by one that its owner alone may read, durable when this resolves; a crash leaves the old file or the new one, and
- * perhaps the draft, which is overwritten the next time. Writers that share a file each need a draft of their own. Rejects with whatever
- * the file system says.
+ * perhaps a draft beside it, for its owner alone as well. Of writers at the same time, one is the last. Rejects with whatever the file
+ * system says.
  */
-export async function replaceFile(path: string, content: Uint8Array, draft = `${path}.new`): Promise<void> {
-  // What an earlier crash left behind may have other rights.
-  await rm(draft, { force: true });
+export async function replaceFile(path: string, content: Uint8Array): Promise<void> {
+  // Of its own, or another writer would give its half-written draft the file's name.
+  const draft = `${path}.${Buffer.from(provider.randomBytes(8)).toString("hex")}.new`;
   try {
     const file = await open(draft, "wx", 0o600);
     try {

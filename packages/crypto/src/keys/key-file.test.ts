@@ -42,6 +42,13 @@ describe("a key file", () => {
     },
   );
 
+  it("is one of them when several are written at once, and leaves nothing beside it", async () => {
+    const pairs = Array.from({ length: 8 }, () => generate());
+    await Promise.all(pairs.map((pair) => pair.saveToFile(path)));
+    expect(pairs.map(({ id }) => id)).toContain((await KavachKeyPair.loadFromFile(path)).id);
+    expect(await readdir(folder)).toEqual(["key"]);
+  });
+
   it("without a passphrase is what the Python package writes and reads", async () => {
     expect(new Uint8Array(Buffer.from(await textOf({}), "latin1"))).toEqual(keyPair.toSecretBytes());
   });
