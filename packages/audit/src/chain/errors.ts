@@ -18,7 +18,9 @@ export type AuditChainErrorCode =
   /** What was asked for was pruned, or never there. */
   | "OUT_OF_RANGE"
   /** The file of a managed chain does not take entries, and no more may be kept in memory. */
-  | "SINK_UNAVAILABLE";
+  | "SINK_UNAVAILABLE"
+  /** The managed chain was closed: nothing more is written. */
+  | "CLOSED";
 
 export class AuditChainError extends Error {
   override readonly name = "AuditChainError";

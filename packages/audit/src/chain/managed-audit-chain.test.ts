@@ -46,6 +46,19 @@ describe("ManagedAuditChain", () => {
     expect((await stat(path)).mode & 0o777).toBe(0o600);
   });
 
+  it("takes no entry from the moment it is closed, since nobody would write it, and is closed once", async () => {
+    const chain = await ManagedAuditChain.create(keyPair, path);
+    append(chain, 5);
+    const closing = chain.close();
+    const closed = expect.objectContaining({ name: "AuditChainError", code: "CLOSED" });
+    expect(() => append(chain, 1)).toThrow(closed);
+    await Promise.all([closing, chain.close()]);
+    expect(() => append(chain, 1)).toThrow(closed);
+    await chain.close();
+    expect(chain.stats()).toMatchObject({ entriesAppended: 5, entriesEvicted: 5, residentEntries: 0, sinkFailures: 0 });
+    expect(SignedAuditChain.verifyJsonl(await readFile(path), bundle)).toBe(5);
+  });
+
   it("moves them by size as well", async () => {
     const chain = await ManagedAuditChain.create(keyPair, path, { maxBytes: 30_000, minRetained: 0 });
     append(chain, 8);
@@ -56,7 +69,13 @@ describe("ManagedAuditChain", () => {
   it("begins with a file of its own, and refuses options out of range", async () => {
     await (await ManagedAuditChain.create(keyPair, path)).close();
     await expect(ManagedAuditChain.create(keyPair, path)).rejects.toMatchObject({ code: "EEXIST" });
-    for (const option of [{ maxEntries: 0 }, { minRetained: -1 }, { onSinkFailure: "drop" }, { size: 1 }]) {
+    for (const option of [
+      { maxEntries: 0 },
+      { minRetained: -1 },
+      { flushIntervalSeconds: 2_147_484 },
+      { onSinkFailure: "drop" },
+      { size: 1 },
+    ]) {
       await expect(ManagedAuditChain.create(keyPair, join(folder, "x"), option as object)).rejects.toThrow(RangeError);
     }
   });

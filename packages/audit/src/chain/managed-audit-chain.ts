@@ -14,7 +14,7 @@ export interface ManagedChainOptions {
   readonly maxEntries?: number;
   /** Moves entries out when they take more than this many bytes of JSON, at least 1. */
   readonly maxBytes?: number;
-  /** Moves entries out this often, seconds, at least 1. */
+  /** Moves entries out this often, seconds, 1 to 86,400. */
   readonly flushIntervalSeconds?: number;
   /** Newest entries that stay in memory, at least 0. Default 256. */
   readonly minRetained?: number;
@@ -51,6 +51,7 @@ export class ManagedAuditChain {
   #sinkHealthy: boolean = true;
   #flushing: Promise<number> | undefined;
   readonly #timer: NodeJS.Timeout | undefined;
+  #closing: Promise<void> | undefined;
 
   private constructor(keyPair: KavachKeyPair, file: FileHandle, options: ManagedChainOptions) {
     const { hybrid = true, clock, flushIntervalSeconds } = options;
@@ -77,8 +78,10 @@ export class ManagedAuditChain {
     return new ManagedAuditChain(keyPair, await open(path, "wx", 0o600), options);
   }
 
-  /** Returns the new length. Throws AuditChainError `SINK_UNAVAILABLE`, and as SignedAuditChain does. */
+  /** Returns the new length. Throws AuditChainError `SINK_UNAVAILABLE` and `CLOSED`, and as SignedAuditChain does. */
   append(entry: AuditEntry): number {
+    // Nobody would write it to the file any more.
+    if (this.#closing !== undefined) throw new AuditChainError("CLOSED", "the chain was closed");
     const { bufferCeiling = 1_000_000, onSinkFailure = "buffer" } = this.#options;
     if (!this.#sinkHealthy && (onSinkFailure === "reject" || this.residentEntries >= bufferCeiling)) {
       void this.#tryFlush();
@@ -102,8 +105,13 @@ export class ManagedAuditChain {
     return await this.#evict(0);
   }
 
-  /** Drains and lets go of the file. */
+  /** Takes no more entries, drains, and lets go of the file. Rejects as `flush` does: what was not written is in `exportTailJsonl`. */
   async close(): Promise<void> {
+    this.#closing ??= this.#close();
+    await this.#closing;
+  }
+
+  async #close(): Promise<void> {
     clearInterval(this.#timer);
     try {
       await this.drain();
@@ -212,6 +220,10 @@ function checkOptions(options: ManagedChainOptions): void {
   expectFlag("hybrid", hybrid);
   for (const value of [maxEntries, maxBytes, flushIntervalSeconds, bufferCeiling]) {
     if (value !== undefined && !(Number.isSafeInteger(value) && value >= 1)) throw new RangeError("at least 1");
+  }
+  // Timers count milliseconds in 31 bits, and fire at once beyond.
+  if (flushIntervalSeconds !== undefined && flushIntervalSeconds > 86_400) {
+    throw new RangeError("flushIntervalSeconds is at most 86,400");
   }
   if (minRetained !== undefined && !(Number.isSafeInteger(minRetained) && minRetained >= 0)) {
     throw new RangeError("minRetained is a whole number of at least 0");
