@@ -101,7 +101,7 @@ export function readCheckpoint(note: Uint8Array): Checkpoint {
 
 function parseNote(note: Uint8Array): Note {
   const malformed = new AuditLogError("CHECKPOINT_MALFORMED", "the bytes are no checkpoint");
-  if (note.length > NOTE_BYTES_MAX) throw malformed;
+  if (!(note instanceof Uint8Array) || note.length > NOTE_BYTES_MAX) throw malformed;
   const whole = Buffer.from(note).toString("utf8");
   const end = whole.indexOf("\n\n") + 1;
   const text = whole.slice(0, end);
@@ -135,7 +135,8 @@ export async function openCheckpoint(note: Uint8Array, { bundles, suite }: Trust
   const { checkpoint, text, lines } = parseNote(note);
   const untrusted = (why: string) => new AuditLogError("CHECKPOINT_UNTRUSTED", why);
   if (checkpoint.suite !== suite) throw untrusted(`signed in suite '${checkpoint.suite}'`);
-  const bundle = bundles.find((one) => keyIdOf(one, suite) === checkpoint.keyId);
+  if (!Array.isArray(bundles)) throw untrusted("there is no list of trusted keys");
+  const bundle = (bundles as readonly PublicKeyBundle[]).find((one) => keyIdOf(one, suite) === checkpoint.keyId);
   if (bundle === undefined) throw untrusted("signed by a key that is not trusted");
   if (!(checkpoint.atMs < expiresAtMsOf(bundle))) throw untrusted("signed after its key had expired");
   const signature = signatureOf(lines, checkpoint.keyId, suite, bundle);

@@ -65,6 +65,22 @@ async function rewrite(entries: readonly string[], keepCheckpoints = false): Pro
 }
 
 describe("verifyLog", () => {
+  it("refuses what it would not look at, and a trusted checkpoint that is none", async () => {
+    const refused = expect.objectContaining({ name: "AuditError", code: "OPTION_INVALID" });
+    const asked = (options: object) => verifyLog({ ...trust, folder: origin, ...options });
+    for (const options of [{ trust: [1] }, { checkpoint: await trustedNote() }, { trusted: null }, { trusted: 5 }]) {
+      await expect(asked(options)).rejects.toEqual(refused);
+    }
+    for (const trusted of [[undefined], [null], ["x"], new Uint8Array(3)]) {
+      await expect(asked({ trusted })).rejects.toEqual(fails("CHECKPOINT_MALFORMED"));
+    }
+    await expect(asked({ bundles: undefined })).rejects.toEqual(fails("CHECKPOINT_UNTRUSTED"));
+    const listed = { ...trust, folders: [folder], published: await registry.list() };
+    for (const options of [{ registry }, { published: undefined }, { folders: folder }]) {
+      await expect(verifyOrigins({ ...listed, ...options } as never)).rejects.toEqual(refused);
+    }
+  });
+
   it("finds a whole log whole, and says how far it is proven", async () => {
     const progress: Progress[] = [];
     const verified = await verifyLog({ ...trust, folder: origin, onProgress: (at) => progress.push(at) });

@@ -5,7 +5,7 @@
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { MerkleFrontier, sha256 } from "@kavach/crypto";
-import { AuditLogError } from "../errors.ts";
+import { AuditError, AuditLogError } from "../errors.ts";
 import { type Checkpoint, openCheckpoint, type TrustedKeys } from "./checkpoint.ts";
 import {
   CHECKPOINT,
@@ -50,13 +50,22 @@ export interface VerifiedLog {
 
 const PROGRESS_BYTES = 16 * 1024 * 1024;
 
-/** Rejects with AuditLogError, and with whatever the file system says. */
+const OPTIONS: ReadonlySet<string> = new Set(["bundles", "suite", "folder", "trusted", "onProgress"]);
+
+/** Rejects with AuditLogError, with AuditError `OPTION_INVALID`, and with whatever the file system says. */
 export async function verifyLog(options: VerifyLogOptions): Promise<VerifiedLog> {
+  expectOptions(options, OPTIONS);
   const segments = await segmentsOrMissing(options.folder);
   const checkpoints = await collectCheckpoints(options, segments);
   const walk = new LogWalk(options, checkpoints, await totalBytes(options.folder, segments));
   for (const first of segments) await walk.segment(first);
   return walk.finish();
+}
+
+/** An option that nobody reads may be the checkpoint that somebody trusts. */
+function expectOptions(options: object, known: ReadonlySet<string>): void {
+  const unknown = Object.keys(Object(options) as object).find((name) => !known.has(name));
+  if (unknown !== undefined) throw new AuditError("OPTION_INVALID", `unknown option ${unknown}`);
 }
 
 async function segmentsOrMissing(folder: string): Promise<number[]> {
@@ -79,8 +88,11 @@ async function collectCheckpoints(options: VerifyLogOptions, segments: readonly 
   const names = [CHECKPOINT, ...segments.map(segmentCheckpointName)];
   const notes = await Promise.all(names.map((name) => readIfThere(join(folder, name))));
   const checkpoints: Checkpoint[] = [];
-  for (const note of [...(trusted instanceof Uint8Array ? [trusted] : trusted), ...notes]) {
-    if (note !== undefined) checkpoints.push(await openCheckpoint(note, options));
+  const given = trusted instanceof Uint8Array ? [trusted] : trusted;
+  if (!Array.isArray(given)) throw new AuditError("OPTION_INVALID", "trusted is a checkpoint, or a list of them");
+  // One that is trusted and not there is no reason to do without it.
+  for (const note of [...(given as readonly Uint8Array[]), ...notes.filter((one) => one !== undefined)]) {
+    checkpoints.push(await openCheckpoint(note, options));
   }
   const [first] = checkpoints;
   if (first === undefined) throw new AuditLogError("CHECKPOINT_UNTRUSTED", "the log has no checkpoint");
@@ -243,11 +255,18 @@ export type OriginResult =
   | { readonly kind: "verified"; readonly log: VerifiedLog }
   | { readonly kind: "failed"; readonly origin: string; readonly error: AuditLogError };
 
+const ORIGINS_OPTIONS: ReadonlySet<string> = new Set(["bundles", "suite", "folders", "published", "onProgress"]);
+
 /**
  * Every origin of the list, each with its result; one that is bad does not hide another. All checkpoints of an origin are held to its log,
- * and to every copy of it that the folders hold. Rejects with whatever the file system says.
+ * and to every copy of it that the folders hold. Rejects with AuditError `OPTION_INVALID`, and with whatever the file system
+ * says.
  */
 export async function verifyOrigins(options: VerifyOriginsOptions): Promise<readonly OriginResult[]> {
+  expectOptions(options, ORIGINS_OPTIONS);
+  if (!Array.isArray(options.folders) || !Array.isArray(options.published)) {
+    throw new AuditError("OPTION_INVALID", "folders and published are lists");
+  }
   const { folders, published, onProgress, ...trust } = options;
   const results: OriginResult[] = [];
   for (const [origin, notes] of Map.groupBy(published, (one) => one.origin)) {
