@@ -3,7 +3,7 @@ import { promisify } from "node:util";
 import { describe, expect, it } from "vitest";
 
 /** Signs in the portable provider's thread, in a process that was started with the given flags. */
-async function signedUnder(flags: readonly string[]): Promise<string> {
+async function signedUnder(flags: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<string> {
   const script = `
     const { portableProvider } = await import(process.argv[1]);
     const { ML_DSA_65 } = await import(process.argv[2]);
@@ -12,7 +12,7 @@ async function signedUnder(flags: readonly string[]): Promise<string> {
     console.log(signature.length);`;
   const files = ["./portable.ts", "./algorithms.ts"].map((file) => new URL(file, import.meta.url).href);
   // A thread that died or was forgotten would leave the process with an error, or not at all.
-  const options = { timeout: 60_000 };
+  const options = { timeout: 60_000, env: { ...process.env, ...env } };
   const { stdout } = await promisify(execFile)(process.execPath, [...flags, "-e", script, ...files], options);
   return stdout.trim();
 }
@@ -28,5 +28,9 @@ describe("the portable provider's thread", () => {
     },
   ])("works in a process of any kind, and lets it end: $flags", async ({ flags }) => {
     expect(await signedUnder(flags)).toBe("3309");
+  });
+
+  it("works where NODE_OPTIONS names flags", async () => {
+    expect(await signedUnder([], { NODE_OPTIONS: "--input-type=module" })).toBe("3309");
   });
 });

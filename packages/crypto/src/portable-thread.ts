@@ -31,8 +31,9 @@ export function runInThread(job: PortableJob): Promise<Uint8Array | boolean> {
 }
 
 function start(): Worker {
-  // Flags of the process are about its own entry: `--input-type` beside `-e`, or a module that is loaded first, would end or burden the thread.
-  const started = new Worker(WORKER, { execArgv: [] });
+  // Flags of the process, from its command line or NODE_OPTIONS, are about its own entry: `--input-type` beside `-e`, or a module that is loaded
+  // first, would end or burden the thread.
+  const started = new Worker(WORKER, { execArgv: [], env: {} });
   started.on("message", ({ id, value }: { readonly id: number; readonly value?: Uint8Array | boolean }) => {
     const one = waiting.get(id);
     waiting.delete(id);
