@@ -4,7 +4,7 @@ import { promisify } from "node:util";
 import * as client from "@kavach/client";
 import * as gate from "@kavach/gate";
 import * as model from "@kavach/model";
-import { describe, expect, it } from "vitest";
+import { describe, expect, expectTypeOf, it } from "vitest";
 import * as kavach from "./index.ts";
 import * as redis from "./redis.ts";
 
@@ -57,6 +57,20 @@ describe("the public surface", () => {
       "watchPolicyFile",
     ];
     expect(guide.filter((name) => !Object.hasOwn(kavach, name))).toEqual([]);
+  });
+
+  it("has a name for what its calls take and give", () => {
+    expectTypeOf<Parameters<kavach.PermitVerifier["verify"]>[1]>().toEqualTypeOf<kavach.PermitVerifierExpectation>();
+    expectTypeOf<ReturnType<kavach.PermitVerifier["verify"]>>().resolves.toEqualTypeOf<kavach.PermitVerification>();
+    expectTypeOf<kavach.PermitVerifierOptions["directory"]>().toEqualTypeOf<kavach.KeyLookup>();
+    expectTypeOf<Parameters<kavach.PermitSigner["seal"]>[0]>().toEqualTypeOf<kavach.PermitClaimsInit>();
+    expectTypeOf<Parameters<kavach.SecureChannel["sendSigned"]>[1]>().toEqualTypeOf<kavach.SendOptions>();
+    expectTypeOf<Parameters<kavach.SecureChannel["receiveSigned"]>[1]>().toEqualTypeOf<kavach.ReceiveOptions>();
+    expectTypeOf<Parameters<typeof kavach.buildSignedManifest>[1]>().toEqualTypeOf<kavach.BuildOptions>();
+    expectTypeOf(kavach.PublicKeyDirectory.fromSource).parameter(0).toEqualTypeOf<kavach.DirectorySource>();
+    expectTypeOf(kavach.PublicKeyDirectory.fromSignedManifest)
+      .parameter(0)
+      .toEqualTypeOf<kavach.SignedManifestSource>();
   });
 
   it("has one class for each error, wherever it comes from", () => {
