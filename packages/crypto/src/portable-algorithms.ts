@@ -20,7 +20,8 @@ const mlDsa: PortableSignatures = {
 };
 
 const edwards: PortableSignatures = {
-  expand: (seed) => seed.slice(),
+  // Not `slice`, which of a Buffer is no copy.
+  expand: (seed) => new Uint8Array(seed),
   sign: (seed, message) => ed25519.sign(message, seed),
   // RFC 8032 encodings only; the library's default takes those of ZIP 215 as well.
   verify: (publicKey, message, _context, signature) => ed25519.verify(signature, message, publicKey, { zip215: false }),

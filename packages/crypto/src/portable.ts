@@ -92,7 +92,7 @@ export const portableProvider: Provider = {
 
   secretKey(algorithm, secret) {
     expectLength(algorithm, "secret", secret);
-    return new PortableKey("secret", PORTABLE_EXPANSIONS.get(algorithm.name)?.(secret) ?? secret.slice());
+    return new PortableKey("secret", PORTABLE_EXPANSIONS.get(algorithm.name)?.(secret) ?? new Uint8Array(secret));
   },
 
   wipe: PortableKey.wipe,
@@ -102,7 +102,8 @@ export const portableProvider: Provider = {
     if (PORTABLE_PUBLIC_CHECKS.get(algorithm.name)?.(bytes) === false) {
       throw new CryptoError("KEY_CORRUPT", `${algorithm.name}: not a public key`);
     }
-    return new PortableKey("public", bytes.slice());
+    // Not `slice`, which of a Buffer is no copy: the caller may wipe its own.
+    return new PortableKey("public", new Uint8Array(bytes));
   },
 
   publicBytesOf(algorithm, secret) {

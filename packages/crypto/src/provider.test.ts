@@ -159,6 +159,30 @@ describe.each(PROVIDERS)("$name provider", (provider) => {
     ).toBe(true);
   });
 
+  it("keeps keys of its own, whatever the caller's Buffers hold afterwards, and wipes no other", () => {
+    const message = hex("00");
+    for (const algorithm of [ED25519, ML_DSA_65]) {
+      const seed = Buffer.alloc(algorithm.secretBytes, 3);
+      const open = Buffer.from(provider.publicBytesOf(algorithm, seed));
+      const [secretKey, publicKey] = [provider.secretKey(algorithm, seed), provider.publicKey(algorithm, open)];
+      const before = provider.publicKey(algorithm, new Uint8Array(open));
+      for (const buffer of [seed, open]) buffer.fill(0);
+      const signature = provider.sign(algorithm, secretKey, message, hex(""));
+      for (const key of [publicKey, before]) {
+        expect(provider.verify(algorithm, key, message, hex(""), signature), algorithm.name).toBe(true);
+      }
+      seed.fill(3);
+      provider.wipe(provider.secretKey(algorithm, seed));
+      expect([...seed].every((byte) => byte === 3)).toBe(true);
+    }
+    const secret = Buffer.alloc(X25519.secretBytes, 3);
+    const peer = provider.publicKey(X25519, provider.publicBytesOf(X25519, new Uint8Array(32).fill(5)));
+    const key = provider.secretKey(X25519, secret);
+    const agreed = provider.agree(key, peer);
+    secret.fill(0);
+    expect(provider.agree(key, peer)).toEqual(agreed);
+  });
+
   it("takes no context where the algorithm has none, no longer one than it may, and no key of another length", async () => {
     for (const [algorithm, context] of [
       [ED25519, 1],

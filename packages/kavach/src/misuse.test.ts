@@ -254,8 +254,11 @@ describe("a call that is wrong", () => {
     }
   });
 
-  it("trusts no key that stood in a bundle before", () => {
-    const changed = keyPair.publicKeys();
+  it.each([
+    ["Uint8Array", (key: Uint8Array) => new Uint8Array(key)],
+    ["Buffer", (key: Uint8Array) => Buffer.from(key)],
+  ])("trusts no key that stood in a bundle's %s before", (_name, copy) => {
+    const changed = { ...bundle, ed25519VerifyingKey: copy(bundle.ed25519VerifyingKey) };
     expect(SignedAuditChain.verifyJsonl(blob, changed)).toBe(1);
     changed.ed25519VerifyingKey.set(KavachKeyPair.generate().publicKeys().ed25519VerifyingKey);
     expect(() => SignedAuditChain.verifyJsonl(blob, changed)).toThrow(

@@ -26,7 +26,7 @@ export class MemoryOriginRegistry implements OriginRegistry {
     const { origin, size, note } = checkpoint;
     const known = this.#byOrigin.get(origin);
     if (known !== undefined && known.size > size) return;
-    this.#byOrigin.set(origin, { origin, size, note: note.slice() });
+    this.#byOrigin.set(origin, { origin, size, note: new Uint8Array(note) });
   }
 
   async list(): Promise<readonly PublishedCheckpoint[]> {

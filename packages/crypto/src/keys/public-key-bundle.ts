@@ -144,6 +144,8 @@ export function verifyingKeysOf(bundle: PublicKeyBundle): VerifyingKeys {
       "ml-dsa-65+ed25519": keyIdOf(bundle, "ml-dsa-65+ed25519"),
     },
   };
-  imported.set(bundle, { keys, mlDsaBytes: mlDsaVerifyingKey.slice(), ed25519Bytes: ed25519VerifyingKey.slice() });
+  // Not `slice`, which of a Buffer is no copy.
+  const [mlDsaBytes, ed25519Bytes] = [new Uint8Array(mlDsaVerifyingKey), new Uint8Array(ed25519VerifyingKey)];
+  imported.set(bundle, { keys, mlDsaBytes, ed25519Bytes });
   return keys;
 }
