@@ -204,11 +204,26 @@ describe("signed permits", () => {
   });
 
   it("a signer that fails, or returns nothing, permits nothing", async () => {
-    for (const seal of [() => Promise.reject(new Error("path /x")), async () => new Uint8Array(0)]) {
-      const tokenSigner = { keyExpiresAtMs: Number.POSITIVE_INFINITY, seal };
+    const failing: readonly (() => unknown)[] = [
+      () => Promise.reject(new Error("path /x")),
+      () => {
+        throw new Error("path /x");
+      },
+      async () => new Uint8Array(0),
+      async () => undefined,
+      async () => ({ token: "abc" }),
+      () => new Uint8Array(3),
+    ];
+    for (const seal of failing) {
+      const tokenSigner = { keyExpiresAtMs: Number.POSITIVE_INFINITY, seal: seal as () => Promise<Uint8Array> };
       const gate = Gate.fromObject(POLICIES, { tokenSigner, onError: () => undefined });
       expect(said(await gate.evaluate(refund()))).toBe("IDENTITY_FAILED gate: token signing failed: signer failed");
     }
+  });
+
+  it("a signer that does not know when its key expires permits nothing", async () => {
+    const tokenSigner = { keyExpiresAtMs: Number.NaN, seal: async () => new Uint8Array(3) };
+    expect(said(await Gate.fromObject(POLICIES, { tokenSigner }).evaluate(refund()))).toMatch(/^PERMIT_EXPIRED/);
   });
 });
 

@@ -73,7 +73,8 @@ function release(parts: GateParts, frame: Frame, decision: Decision): Soon<Decis
 
 /** Read last before a permit leaves: whatever happened while it was signed and recorded counts. */
 function lastLook(parts: GateParts, frame: Frame): RefuseFinding | undefined {
-  if (parts.clock.nowMs() >= frame.times.expiresAtMs) {
+  // Written so that a time that is no number, from a signer of somebody's own, counts as past.
+  if (!(parts.clock.nowMs() < frame.times.expiresAtMs)) {
     return refusal("PERMIT_EXPIRED", "permit expired before it could be returned");
   }
   return revokedFinding(parts.revocations, frame);
@@ -156,6 +157,7 @@ function mint(
     }
     return signer.seal(claims).then((sealed) => {
       const { token, signature } = sealed instanceof Uint8Array ? { token: sealed } : sealed;
+      if (!(token instanceof Uint8Array)) throw new Error("the signer returned no bytes");
       judge(token.length);
       return new FramePermit(frame, token, signature);
     });
