@@ -24,6 +24,7 @@ const OPTIONS: ReadonlySet<string> = new Set([
   ...["resource", "decidedBy", "ip", "evaluationId", "sessionId", "id", "clock"],
 ]);
 
+/** One entry, with ids and time of its own. Texts are of any length; `clock` gives its time. */
 export class AuditEntry {
   readonly id: string;
   readonly evaluationId: string;

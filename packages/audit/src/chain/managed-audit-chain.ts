@@ -38,6 +38,7 @@ const OPTIONS: ReadonlySet<string> = new Set([
   ],
 ]);
 
+/** `SignedAuditChain` with a file for its older entries. An entry is signed and in memory when `append` returns, and durable after `flush`, `drain` or `close`. */
 export class ManagedAuditChain {
   readonly #chain: SignedAuditChain;
   readonly #file: FileHandle;
@@ -125,6 +126,7 @@ export class ManagedAuditChain {
     return this.#chain.exportJsonl();
   }
 
+  /** Sizes in bytes of JSON; `lastFlushIndex`: index of the oldest entry in memory. */
   stats() {
     return {
       entriesAppended: this.length,

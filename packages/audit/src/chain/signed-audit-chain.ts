@@ -38,6 +38,10 @@ function suiteOf(hybrid: boolean): Suite {
   return hybrid ? HYBRID_SUITE : "ml-dsa-65";
 }
 
+/**
+ * Entries signed one by one and chained by SHA-256, in memory. Nothing signs the order: a tail that is cut off, an empty chain, and a middle that
+ * is cut out with the hashes made anew all verify. `AuditLog` has no such holes.
+ */
 export class SignedAuditChain {
   readonly #keyPair: KavachKeyPair;
   readonly #suite: Suite;

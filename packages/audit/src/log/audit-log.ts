@@ -37,8 +37,11 @@ const FULL = new AuditError("SINK_FULL", "too many entries wait");
 /** What an entry's index adds to its line. */
 const INDEX_BYTES_MAX = 64;
 
+/** A signed log on the disk (docs/security/audit.md), for one process. `verifyLog` and `kavach audit verify` read it. */
 export class AuditLog implements AuditSink {
+  /** The log's name, in every checkpoint of it. */
   readonly origin: string;
+  /** What was found in the folder. */
   readonly opening: Opening;
   readonly #settings: Settings;
   readonly #folder: string;
@@ -94,6 +97,10 @@ export class AuditLog implements AuditSink {
     return this.#stopped;
   }
 
+  /**
+   * Resolves when the record is durable; records that come together share one sync. Rejects with AuditError `SINK_CLOSED`, `SINK_FULL`,
+   * `ENTRY_TOO_LONG`, `KEY_EXPIRED`, `WRITE_FAILED` or `LOG_STOPPED`.
+   */
   async append(record: AuditRecord): Promise<void> {
     if (this.#closed) throw new AuditError("SINK_CLOSED", "the audit log is closed");
     if (this.#stopped !== undefined) throw this.#stopped;

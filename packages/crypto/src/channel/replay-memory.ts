@@ -15,6 +15,7 @@ const OPTIONS: ReadonlySet<string> = new Set(["windowMs", "skewMs", "messagesMax
 /** Messages are forgotten in slices of this many milliseconds. */
 const SLICE_MS = 1000;
 
+/** Of one receiver. What is older than the window is refused without being remembered, so memory is bounded and never emptied at once. */
 export class ReplayMemory {
   readonly #windowMs: number;
   readonly #skewMs: number;

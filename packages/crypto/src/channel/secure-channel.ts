@@ -37,6 +37,10 @@ export interface ReceiveOptions {
 
 const ID_BYTES_MAX = 1024;
 
+/**
+ * One end of a channel: X25519 (RFC 7748) with an ephemeral key and ML-KEM-768 (FIPS 203), HKDF-SHA-256 (RFC 5869), ChaCha20-Poly1305 (RFC 8439).
+ * Every message has keys of its own, so there is nothing to renew and no counter to run out.
+ */
 export class SecureChannel {
   readonly #local: KavachKeyPair;
   readonly #remote: PublicKeyBundle;
@@ -66,10 +70,12 @@ export class SecureChannel {
     this.#replayMemory = replayMemory ?? new ReplayMemory();
   }
 
+  /** Id of this side's key pair. */
   get localKeyId(): string {
     return this.#local.id;
   }
 
+  /** Id of the other side's bundle. */
   get remoteKeyId(): string {
     return this.#remote.id;
   }

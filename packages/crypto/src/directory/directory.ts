@@ -22,6 +22,7 @@ import {
   unsignedManifestSourceV1,
 } from "./source.ts";
 
+/** Public keys by their names: in memory, from a file, or from a manifest that a root has signed. */
 export class PublicKeyDirectory implements KeyLookup {
   #table: KeyTable;
   /** Undefined in memory. */
@@ -111,6 +112,7 @@ export class PublicKeyDirectory implements KeyLookup {
     return this.#loaded?.version;
   }
 
+  /** Bundles it has now, a lapsed manifest's included. */
   get length(): number {
     return this.#table.bundles().length;
   }
@@ -183,6 +185,7 @@ export class PublicKeyDirectory implements KeyLookup {
     return this.#table.remove(id);
   }
 
+  /** All that `length` counts. */
   bundles(): readonly PublicKeyBundle[] {
     return this.#table.bundles();
   }

@@ -60,6 +60,10 @@ export let signingKeysOf: (keyPair: KavachKeyPair) => SigningKeys;
 /** The same for the keys that open. */
 export let openingKeysOf: (keyPair: KavachKeyPair) => OpeningKeys;
 
+/**
+ * One identity: keys of ML-DSA-65 (FIPS 204) and Ed25519 (RFC 8032) that sign, of ML-KEM-768 (FIPS 203) and X25519 (RFC 7748) that open. Its
+ * secrets are not printed, logged or serialised.
+ */
 export class KavachKeyPair {
   readonly #bundle: PublicKeyBundle;
   readonly #clock: Clock;
@@ -184,6 +188,7 @@ export class KavachKeyPair {
     }
   }
 
+  /** `kavach-key-<uuid>` where it was generated here; any text where it was read. */
   get id(): string {
     return this.#bundle.id;
   }

@@ -26,6 +26,7 @@ interface Retired {
 const GRACE_MS_MIN = LIMITS.permitTtlMsMax + 2 * LIMITS.permitSkewMs;
 const OPTIONS: ReadonlySet<string> = new Set(["active", "clock", "graceMs"]);
 
+/** Give it to a `PermitSigner`, and to a `PermitVerifier` as its directory where issuer and verifier are one process. */
 export class KeyRing implements KeyLookup {
   readonly #clock: Clock;
   readonly #graceMs: number;

@@ -53,7 +53,9 @@ interface Waiting {
 const IN_FLIGHT_MAX = 2;
 const OPTIONS: ReadonlySet<string> = new Set(["keyPair", "keyRing", "clock", "suite", "batchMax", "batchWaitMs"]);
 
+/** Seals permits of format 2 (docs/security/permits.md): heads of RFC 9162 trees, signed off the event loop. A gate takes it as `tokenSigner`. */
 export class PermitSigner {
+  /** What its permits are signed with, and a verifier must be built for. */
   readonly suite: Suite;
   readonly #activeKeyPair: () => KavachKeyPair;
   #key: SealingKey;

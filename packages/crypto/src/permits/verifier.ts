@@ -70,7 +70,9 @@ interface FoundKeys {
   readonly expiresAtMs: number;
 }
 
+/** Verifies permits of format 2, wherever they come from; with a directory in memory, without asking anybody. */
 export class PermitVerifier {
+  /** The one suite that is accepted. */
   readonly suite: Suite;
   readonly #directory: KeyLookup;
   readonly #skewMs: number;

@@ -20,6 +20,7 @@ export interface DirectoryTokenVerifierOptions {
 
 const OPTIONS: ReadonlySet<string> = new Set(["clock", "hybrid", "enforceExpiry"]);
 
+/** For permits of format 1 whose signers are many: the envelope's key id, which nobody signed, says where to look, and no more. */
 export class DirectoryTokenVerifier {
   readonly #directory: KeyLookup;
   readonly #suite: Suite;

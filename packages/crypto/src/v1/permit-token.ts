@@ -17,6 +17,10 @@ export interface PermitTokenInit {
 
 const UUID_FORM = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
+/**
+ * Ids, times and the action's name: all that format 1 signs. Neither principal, resource, params, audience nor realm is bound, so a permit for
+ * one refund is one for every refund by anybody until it expires.
+ */
 export class PermitToken implements PermitTokenInit {
   readonly tokenId: string;
   readonly evaluationId: string;

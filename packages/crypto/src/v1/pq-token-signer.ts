@@ -39,7 +39,12 @@ interface ClockOption {
   readonly clock?: Clock;
 }
 
+/**
+ * Signs and verifies permits of format 1 (ML-DSA-65 of FIPS 204 with an empty context, and Ed25519 of RFC 8032), as the Python package does.
+ * The envelope's `algorithm` and `key_id` are not signed: a hybrid envelope that was stripped and relabelled passes a signer of ML-DSA-65 alone.
+ */
 export class PqTokenSigner {
+  /** What envelopes are stamped with; it is not signed. */
   readonly keyId: string;
   /** When the key expires, Unix milliseconds; infinite where it never does, or was given raw. No permit may outlive it. */
   readonly keyExpiresAtMs: number;
@@ -62,18 +67,22 @@ export class PqTokenSigner {
     this.#secrets = secrets;
   }
 
+  /** A fresh key pair that never expires. Throws CryptoError `OPTION_INVALID`. */
   static generateHybrid(options: ClockOption = {}): PqTokenSigner {
     return PqTokenSigner.fromKeypairHybrid(KavachKeyPair.generate(options), options);
   }
 
+  /** The same without Ed25519. */
   static generatePqOnly(options: ClockOption = {}): PqTokenSigner {
     return PqTokenSigner.fromKeypairPqOnly(KavachKeyPair.generate(options), options);
   }
 
+  /** Signs with both algorithms, for as long as the pair has neither expired nor been disposed of. Throws CryptoError `OPTION_INVALID` or `KEY_CORRUPT`. */
   static fromKeypairHybrid(keyPair: KavachKeyPair, options: ClockOption = {}): PqTokenSigner {
     return PqTokenSigner.#fromKeyPair(keyPair, HYBRID_SUITE, options);
   }
 
+  /** The same without Ed25519. */
   static fromKeypairPqOnly(keyPair: KavachKeyPair, options: ClockOption = {}): PqTokenSigner {
     return PqTokenSigner.#fromKeyPair(keyPair, "ml-dsa-65", options);
   }
@@ -116,6 +125,7 @@ export class PqTokenSigner {
     return new PqTokenSigner(keyPair.id, suite, verifyingKeysOf(bundle), secrets, expiresAtMsOf(bundle));
   }
 
+  /** Whether it makes and demands both signatures. */
   get isHybrid(): boolean {
     return this.#suite === HYBRID_SUITE;
   }
