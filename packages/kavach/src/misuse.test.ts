@@ -212,6 +212,18 @@ const CASES: readonly Case[] = [
     (it) => ManagedAuditChain.create(it, "/nowhere/chain"),
   ],
   ["an entry", [undefined, null, {}, "x"], { name: "RangeError" }, (it) => new SignedAuditChain(keyPair).append(it)],
+  [
+    "an entry's id",
+    [null, ["00000000-0000-4000-8000-000000000001"], "x"],
+    { name: "RangeError" },
+    (id) => new AuditEntry("a", "b", "permit", "", { id }),
+  ],
+  [
+    "a token's id",
+    [undefined, ["00000000-0000-4000-8000-000000000001"]],
+    crypto("CLAIMS_INVALID"),
+    (tokenId) => new PermitToken({ ...token, tokenId }),
+  ],
   ["an entry's principal", [undefined, null, 1], { name: "RangeError" }, (it) => new AuditEntry(it, "b", "permit", "")],
   ["a verified chain's bundle", [undefined, null, {}], crypto("KEY_CORRUPT"), (it) => chain.verify(it)],
   [

@@ -90,6 +90,6 @@ export class AuditEntry {
 
 function uuidOr(text: string | undefined): string {
   if (text === undefined) return uuidFromRandom(randomBytes(16));
-  if (!UUID_FORM.test(text)) throw new RangeError("not a UUID");
+  if (typeof text !== "string" || !UUID_FORM.test(text)) throw new RangeError("not a UUID");
   return text.toLowerCase();
 }

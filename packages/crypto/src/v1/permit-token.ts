@@ -16,6 +16,8 @@ export interface PermitTokenInit {
 }
 
 const UUID_FORM = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+// A list of one text would pass for the text.
+const isUuid = (text: string) => typeof text === "string" && UUID_FORM.test(text);
 
 /**
  * Ids, times and the action's name: all that format 1 signs. Neither principal, resource, params, audience nor realm is bound, so a permit for
@@ -32,8 +34,8 @@ export class PermitToken implements PermitTokenInit {
   constructor(init: PermitTokenInit) {
     const { tokenId, evaluationId, issuedAt, expiresAt, actionName } = (init ?? {}) as PermitTokenInit;
     const whole =
-      UUID_FORM.test(tokenId) &&
-      UUID_FORM.test(evaluationId) &&
+      isUuid(tokenId) &&
+      isUuid(evaluationId) &&
       Number.isSafeInteger(issuedAt) &&
       Number.isSafeInteger(expiresAt) &&
       typeof actionName === "string" &&
