@@ -98,6 +98,20 @@ const CASES: readonly Case[] = [
   ],
   ["a manifest's options", NO_OBJECTS, crypto("OPTION_INVALID"), (it) => buildSignedManifest(keyPair, it)],
   [
+    "what nobody reads of a manifest",
+    [{ suit: "ml-dsa-65" }, { suite: "x" }],
+    crypto("OPTION_INVALID"),
+    (it) =>
+      buildSignedManifest(keyPair, { bundles: [bundle], version: 1, nowMs: 1, expiresAtMs: 2, ...(it as object) }),
+  ],
+  [
+    "what nobody reads of a source",
+    [{ versionMinimum: 5 }, { read: undefined }, { suite: "x" }],
+    crypto("OPTION_INVALID"),
+    (it) => PublicKeyDirectory.fromSignedManifest({ read: async () => bytes, rootBundle: bundle, ...(it as object) }),
+  ],
+  ["a source", [undefined, ...NO_OBJECTS], crypto("OPTION_INVALID"), (it) => PublicKeyDirectory.fromSignedManifest(it)],
+  [
     "a directory of no list",
     [null, {}, 1],
     { name: "DirectoryError", code: "Corrupt" },

@@ -15,7 +15,10 @@ const OPTIONS: ReadonlySet<string> = new Set(["windowMs", "skewMs", "messagesMax
 /** Messages are forgotten in slices of this many milliseconds. */
 const SLICE_MS = 1000;
 
-/** Of one receiver. What is older than the window is refused without being remembered, so memory is bounded and never emptied at once. */
+/**
+ * Of one receiver. What is older than the window is refused without being remembered, so memory is bounded and never emptied at once. It ends with
+ * its process: one that starts again can be given what was sent within the last window a second time.
+ */
 export class ReplayMemory {
   readonly #windowMs: number;
   readonly #skewMs: number;

@@ -102,9 +102,11 @@ export class PublicKeyDirectory implements KeyLookup {
     return buildUnsignedManifestV1(bundles);
   }
 
-  /** From a root-signed manifest. Rejects with DirectoryError: `BackendUnavailable`, `RootSignatureInvalid`, `Corrupt`. */
+  /** From a root-signed manifest. Rejects as `fromSource` does, and with CryptoError `KEY_CORRUPT` for a root that is none. */
   static async fromSignedManifest(options: SignedManifestSource): Promise<PublicKeyDirectory> {
-    return await PublicKeyDirectory.fromSource(signedManifestSource(options), { clock: options.clock });
+    const source = signedManifestSource(options);
+    const { clock } = options;
+    return await PublicKeyDirectory.fromSource(source, clock === undefined ? {} : { clock });
   }
 
   /** Version of the manifest in use; undefined where the source has none. Keep the highest one across restarts. */

@@ -1,7 +1,7 @@
 /** The root-signed list of public keys, version 2: canonical JSON (RFC 8785) under its own domain tag. */
 import { canonicalJson } from "@kavach/model";
 import { z } from "zod";
-import { DOMAINS, HYBRID_SUITE, SUITES, type Suite } from "../algorithms.ts";
+import { DOMAINS, HYBRID_SUITE, isSuite, SUITES, type Suite } from "../algorithms.ts";
 import { CryptoError, DirectoryError } from "../errors.ts";
 import { utf8 } from "../framing.ts";
 import { instantMs, instantText } from "../instant.ts";
@@ -14,7 +14,7 @@ import {
   keyIdOf,
   type PublicKeyBundle,
 } from "../keys/public-key-bundle.ts";
-import { optionsOf } from "../no-other-option.ts";
+import { expectNoOther, optionsOf } from "../no-other-option.ts";
 import { sha256 } from "../provider.ts";
 import { signWithSuite, verifyWithSuite } from "../suite-signature.ts";
 import { MANIFEST_BYTES_MAX } from "../v1/manifest.ts";
@@ -58,7 +58,9 @@ export async function buildSignedManifest(
   root: KavachKeyPair,
   options: BuildOptions,
 ): Promise<Uint8Array<ArrayBuffer>> {
-  const { bundles, version, expiresAtMs, nowMs, suite = HYBRID_SUITE } = optionsOf(options);
+  const { bundles, version, expiresAtMs, nowMs, suite = HYBRID_SUITE, ...unknown } = optionsOf(options);
+  expectNoOther(unknown);
+  if (!isSuite(suite)) throw new CryptoError("OPTION_INVALID", "unknown suite");
   expectKeyPair(root);
   if (!Number.isSafeInteger(version) || version < 1) throw new CryptoError("OPTION_INVALID", "version is at least 1");
   if (!Number.isSafeInteger(expiresAtMs) || !(expiresAtMs > nowMs)) {

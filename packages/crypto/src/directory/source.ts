@@ -1,8 +1,10 @@
 /** Where a directory's keys come from: manifests that are read, checked, and read again. */
 import type { Clock } from "@kavach/model";
+import { SYSTEM_CLOCK } from "@kavach/system";
 import { HYBRID_SUITE, isSuite, ML_DSA_65, type Suite } from "../algorithms.ts";
 import { CryptoError, DirectoryError } from "../errors.ts";
 import { checkedBundle, type PublicKeyBundle } from "../keys/public-key-bundle.ts";
+import { expectNoOther, optionsOf } from "../no-other-option.ts";
 import { parseSignedManifestV1, parseUnsignedManifestV1 } from "../v1/manifest.ts";
 import { type Manifest, openSignedManifest } from "./manifest.ts";
 
@@ -29,7 +31,8 @@ export interface SignedManifestSource {
   readonly read: ReadBytes;
   /** The root's public keys, from outside the manifest. */
   readonly rootBundle: PublicKeyBundle;
-  readonly clock: Clock;
+  /** Absent: this machine's. */
+  readonly clock?: Clock;
   /** The root's suite. Default: hybrid. */
   readonly suite?: Suite;
   /** Highest version this verifier ever saw; an older one is refused. Default 0. */
@@ -53,8 +56,11 @@ export interface SeenVersion {
 
 /** Format 2: versioned, and void when it lapses. Throws CryptoError `OPTION_INVALID`, and `KEY_CORRUPT` for a root that is none. */
 export function signedManifestSource(options: SignedManifestSource): DirectorySource {
-  const { read, clock, suite = HYBRID_SUITE, versionMin = 0, seen } = options;
-  const rootBundle = checkedBundle(options.rootBundle);
+  const { read, clock = SYSTEM_CLOCK, suite = HYBRID_SUITE, versionMin = 0, seen, ...rest } = optionsOf(options);
+  const { rootBundle: root, ...unknown } = rest;
+  expectNoOther(unknown);
+  if (typeof read !== "function") throw new CryptoError("OPTION_INVALID", "read is a function");
+  const rootBundle = checkedBundle(root);
   if (!isSuite(suite)) throw new CryptoError("OPTION_INVALID", "unknown suite");
   if (!Number.isSafeInteger(versionMin) || versionMin < 0) {
     throw new CryptoError("OPTION_INVALID", "versionMin is a whole number of at least 0");
