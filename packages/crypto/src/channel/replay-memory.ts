@@ -26,6 +26,8 @@ export class ReplayMemory {
   /** Message ids by the slice of time they were sent in, and the number of all of them. */
   readonly #slices = new Map<number, Set<string>>();
   #size: number = 0;
+  /** Number of the oldest slice that may be kept. */
+  #oldestSlice: number = Number.NEGATIVE_INFINITY;
   /** Latest time ever seen: a clock that is set back must not bring forgotten messages into the window again. */
   #latestMs: number = Number.NEGATIVE_INFINITY;
 
@@ -70,13 +72,20 @@ export class ReplayMemory {
     this.#size++;
   }
 
-  /** Slices that lie before the window altogether. */
+  /** Slices that lie before the window altogether. Those that became so are looked up: a long window has millions of others. */
   #forgetBefore(oldestMs: number): void {
-    for (const [slice, seen] of this.#slices) {
-      if ((slice + 1) * SLICE_MS > oldestMs) continue;
-      this.#size -= seen.size;
+    const oldest = Math.floor(oldestMs / SLICE_MS);
+    const passed = oldest - this.#oldestSlice;
+    if (!(passed > 0)) return;
+    const candidates =
+      passed < this.#slices.size
+        ? Array.from({ length: passed }, (_, i) => this.#oldestSlice + i)
+        : [...this.#slices.keys()].filter((slice) => slice < oldest);
+    for (const slice of candidates) {
+      this.#size -= this.#slices.get(slice)?.size ?? 0;
       this.#slices.delete(slice);
     }
+    this.#oldestSlice = oldest;
   }
 }
 

@@ -184,6 +184,19 @@ describe("ReplayMemory", () => {
     expect(memory.size).toBe(1);
   });
 
+  it("takes a message in a long window as fast as in a short one", () => {
+    const cpuMsOf = (windowMs: number) => {
+      const memory = new ReplayMemory({ windowMs });
+      const before = process.threadCpuUsage();
+      for (let second = 0; second < 20_000; second++) memory.take(`m-${second}`, second * 1000, second * 1000);
+      const { user, system } = process.threadCpuUsage(before);
+      return (user + system) / 1000;
+    };
+    cpuMsOf(10_000);
+    // What looks at every second of the window takes hundreds of times as long.
+    expect(cpuMsOf(30 * 86_400_000)).toBeLessThan(20 * cpuMsOf(10_000) + 100);
+  });
+
   it("does not bring a forgotten message back when the clock is set back", () => {
     const memory = new ReplayMemory({ windowMs: 5000 });
     memory.take("a", NOW_MS, NOW_MS);
