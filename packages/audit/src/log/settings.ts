@@ -39,6 +39,7 @@ const OPTIONS: ReadonlySet<string> = new Set([
 
 /** Throws AuditError `OPTION_INVALID`. */
 export function checkedSettings(options: AuditLogOptions): Settings {
+  if (typeof options !== "object" || options === null) throw new AuditError("OPTION_INVALID", "options are an object");
   const unknown = Object.keys(options).find((name) => !OPTIONS.has(name));
   if (unknown !== undefined) throw new AuditError("OPTION_INVALID", `unknown option ${unknown}`);
   // What is undefined is absent, and must not stand in a default's place.

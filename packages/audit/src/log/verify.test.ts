@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { KavachKeyPair, leafHash, MerkleFrontier } from "@kavach/crypto";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { AuditLogErrorCode } from "../errors.ts";
+import { AuditLog } from "./audit-log.ts";
 import { signCheckpoint } from "./checkpoint.ts";
 import { headLine } from "./layout.ts";
 import {
@@ -78,6 +79,11 @@ describe("verifyLog", () => {
     const listed = { ...trust, folders: [folder], published: await registry.list() };
     for (const options of [{ registry }, { published: undefined }, { folders: folder }]) {
       await expect(verifyOrigins({ ...listed, ...options } as never)).rejects.toEqual(refused);
+    }
+    for (const none of [undefined, null, folder]) {
+      await expect(verifyLog(none as never)).rejects.toEqual(refused);
+      await expect(verifyOrigins(none as never)).rejects.toEqual(refused);
+      await expect(AuditLog.open(none as never)).rejects.toEqual(refused);
     }
   });
 

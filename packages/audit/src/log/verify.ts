@@ -64,7 +64,8 @@ export async function verifyLog(options: VerifyLogOptions): Promise<VerifiedLog>
 
 /** An option that nobody reads may be the checkpoint that somebody trusts. */
 function expectOptions(options: object, known: ReadonlySet<string>): void {
-  const unknown = Object.keys(Object(options) as object).find((name) => !known.has(name));
+  if (typeof options !== "object" || options === null) throw new AuditError("OPTION_INVALID", "options are an object");
+  const unknown = Object.keys(options).find((name) => !known.has(name));
   if (unknown !== undefined) throw new AuditError("OPTION_INVALID", `unknown option ${unknown}`);
 }
 
