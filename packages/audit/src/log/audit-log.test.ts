@@ -236,12 +236,19 @@ describe("AuditLog", () => {
     expect(await verify()).toMatchObject({ proven: 1 });
   });
 
-  it.each([{ name: "a b" }, { segmentBytesMax: 1 }, { checkpointEveryMs: 0 }, { waitingMax: 0.5 }, { dir: "" }])(
-    "refuses option %o",
-    async (option) => {
-      await expect(AuditLog.open({ folder, keyPair, ...(option as object) })).rejects.toEqual(code("OPTION_INVALID"));
-    },
-  );
+  it.each([
+    { keyPair: {} },
+    { keyPair: null },
+    { folder: "" },
+    { folder: undefined },
+    { name: "a b" },
+    { segmentBytesMax: 1 },
+    { checkpointEveryMs: 0 },
+    { waitingMax: 0.5 },
+    { dir: "" },
+  ])("refuses option %o", async (option) => {
+    await expect(AuditLog.open({ folder, keyPair, ...(option as object) })).rejects.toEqual(code("OPTION_INVALID"));
+  });
 });
 
 describe("an AuditLog that was found otherwise than it was left", () => {

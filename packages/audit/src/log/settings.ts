@@ -1,5 +1,5 @@
 /** What an audit log can be told, and its defaults. */
-import { HYBRID_SUITE, isSuite, type KavachKeyPair, type KeyRing, type Suite } from "@kavach/crypto";
+import { HYBRID_SUITE, isSuite, KavachKeyPair, KeyRing, type Suite } from "@kavach/crypto";
 import type { Clock } from "@kavach/model";
 import { SYSTEM_CLOCK } from "@kavach/system";
 import { AuditError } from "../errors.ts";
@@ -48,6 +48,11 @@ export function checkedSettings(options: AuditLogOptions): Settings {
   ) as unknown as AuditLogOptions;
   if ((keyPair === undefined) === (keyRing === undefined)) {
     throw new AuditError("OPTION_INVALID", "give keyPair or keyRing");
+  }
+  const isKey = keyRing === undefined ? keyPair instanceof KavachKeyPair : keyRing instanceof KeyRing;
+  if (!isKey) throw new AuditError("OPTION_INVALID", "keyPair is a KavachKeyPair, keyRing a KeyRing");
+  if (typeof others.folder !== "string" || others.folder === "") {
+    throw new AuditError("OPTION_INVALID", "folder is the path of one");
   }
   const settings: Settings = {
     get keyPair() {
