@@ -25,7 +25,7 @@ export interface GenerateOptions {
 export interface SaveOptions {
   /** Encrypts the file. Absent: secrets lie in it as they are. */
   readonly passphrase?: string;
-  /** Binary logarithm of scrypt's cost, 14 to 20. Default 17: 128 MiB and some half a second. */
+  /** Binary logarithm of scrypt's cost, 14 to 20; only beside a passphrase. Default 17: 128 MiB and some half a second. */
   readonly workFactor?: number;
 }
 
