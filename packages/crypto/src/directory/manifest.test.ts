@@ -71,6 +71,8 @@ describe("a signed manifest", () => {
     const lasting = await signed({ expires_at: "2030-01-01T00:00:00.000Z" });
     expect(await opened(lasting, { nowMs: NOW_MS + 99_999 })).toMatchObject({ version: 7 });
     await expect(opened(lasting, { nowMs: NOW_MS + 100_000 })).rejects.toEqual(distrusted);
+    // Nor is it for whoever has read it before: it lapses with its root.
+    expect(await opened(lasting)).toMatchObject({ expiresAtMs: NOW_MS + 100_000 });
     for (const domain of [DOMAINS.permit, DOMAINS.auditCheckpoint, DOMAINS.channelMessage]) {
       await expect(opened(await signed({}, domain))).rejects.toEqual(distrusted);
     }
@@ -122,9 +124,14 @@ describe("a signed manifest", () => {
     [{ expiresAtMs: NOW_MS }, "OPTION_INVALID"],
     [{ expiresAtMs: NOW_MS + 100_001 }, "KEY_EXPIRES_FIRST"],
     [{ nowMs: NOW_MS + 100_000, expiresAtMs: NOW_MS + 100_001 }, "KEY_EXPIRED"],
+    [{ expiresAtMs: Date.UTC(10_000, 0, 1) }, "OPTION_INVALID"],
+    [{ expiresAtMs: Number.MAX_SAFE_INTEGER }, "OPTION_INVALID"],
+    [{ suite: "ml-dsa-87" }, "OPTION_INVALID"],
+    [{ expires_at: "2030-01-01T00:00:00Z" }, "OPTION_INVALID"],
+    [{ bundles: [{ ...alice, id: "\ud800" }] }, "KEY_CORRUPT"],
     [{ bundles: [alice, alice] }, "KEY_CORRUPT"],
     [{ bundles: [{ ...alice, ed25519VerifyingKey: new Uint8Array(31) }] }, "KEY_CORRUPT"],
   ])("is not built from %o", async (change, code) => {
-    await expect(buildSignedManifest(root, { ...BUILD, ...change })).rejects.toMatchObject({ code });
+    await expect(buildSignedManifest(root, { ...BUILD, ...(change as object) })).rejects.toMatchObject({ code });
   });
 });

@@ -1,10 +1,10 @@
 /** The root-signed list of public keys, version 2: canonical JSON (RFC 8785) under its own domain tag. */
 import { canonicalJson } from "@kavach/model";
 import { z } from "zod";
-import { DOMAINS, HYBRID_SUITE, SUITES, type Suite } from "../algorithms.ts";
+import { DOMAINS, HYBRID_SUITE, isSuite, SUITES, type Suite } from "../algorithms.ts";
 import { CryptoError, DirectoryError } from "../errors.ts";
 import { utf8 } from "../framing.ts";
-import { instantMs, instantText } from "../instant.ts";
+import { INSTANT_MS_MAX, instantMs, instantText } from "../instant.ts";
 import type { KavachKeyPair } from "../keys/key-pair.ts";
 import {
   bundleFromJson,
@@ -14,6 +14,7 @@ import {
   keyIdOf,
   type PublicKeyBundle,
 } from "../keys/public-key-bundle.ts";
+import { expectNoOther } from "../no-other-option.ts";
 import { sha256 } from "../provider.ts";
 import { signWithSuite, verifyWithSuite } from "../suite-signature.ts";
 import { MANIFEST_BYTES_MAX } from "../v1/manifest.ts";
@@ -22,7 +23,7 @@ import { MANIFEST_BYTES_MAX } from "../v1/manifest.ts";
 export interface Manifest {
   /** 1 to 2^53-1; never goes back. */
   readonly version: number;
-  /** Unix milliseconds; from then on the manifest vouches for nothing. */
+  /** Unix milliseconds; from then on the manifest vouches for nothing. Never after the root's own expiry. */
   readonly expiresAtMs: number;
   readonly bundles: readonly PublicKeyBundle[];
   /** SHA-256 of its bytes, lower hex. */
@@ -57,11 +58,14 @@ export async function buildSignedManifest(
   root: KavachKeyPair,
   options: BuildOptions,
 ): Promise<Uint8Array<ArrayBuffer>> {
-  const { bundles, version, expiresAtMs, nowMs, suite = HYBRID_SUITE } = options;
+  const { bundles, version, expiresAtMs, nowMs, suite = HYBRID_SUITE, ...unknown } = options;
+  expectNoOther(unknown);
+  if (!isSuite(suite)) throw new CryptoError("OPTION_INVALID", "unknown suite");
   if (!Number.isSafeInteger(version) || version < 1) throw new CryptoError("OPTION_INVALID", "version is at least 1");
   if (!Number.isSafeInteger(expiresAtMs) || !(expiresAtMs > nowMs)) {
     throw new CryptoError("OPTION_INVALID", "expiresAtMs lies in the future");
   }
+  if (expiresAtMs > INSTANT_MS_MAX) throw new CryptoError("OPTION_INVALID", "expiresAtMs is too far away");
   if (root.isExpiredAt(nowMs)) throw new CryptoError("KEY_EXPIRED", "the root key has expired");
   if (expiresAtMs > expiresAtMsOf(root.publicKeys())) {
     throw new CryptoError("KEY_EXPIRES_FIRST", "the manifest would outlive its root key");
@@ -101,12 +105,15 @@ export async function openSignedManifest(
   const { nowMs, versionMin, suite = HYBRID_SUITE } = options;
   const { signatures, ...unsigned } = parseManifest(bytes);
   if (unsigned.suite !== suite) throw distrusted("signed in another suite");
-  if (!(nowMs < expiresAtMsOf(rootBundle))) throw distrusted("the root key has expired");
+  const rootExpiresAtMs = expiresAtMsOf(rootBundle);
+  if (!(nowMs < rootExpiresAtMs)) throw distrusted("the root key has expired");
   const signature = { mlDsa: fromBase64(signatures.ml_dsa_65), ed25519: fromBase64(signatures.ed25519) };
   const body = utf8(canonicalJson(unsigned));
   const verified = await verifyWithSuite(suite, DOMAINS.manifest, rootBundle, body, signature);
   if (!verified) throw distrusted("the root's signature does not verify");
-  const expiresAtMs = corruptUnless(() => instantMs(unsigned.expires_at));
+  const statedMs = corruptUnless(() => instantMs(unsigned.expires_at));
+  // Who read it in time must not go on with it when the root is void.
+  const expiresAtMs = Math.min(statedMs, rootExpiresAtMs);
   if (!(nowMs < expiresAtMs)) throw distrusted("the manifest has lapsed");
   if (!(unsigned.version >= versionMin)) throw distrusted("a newer manifest was seen before");
   const bundles = corruptUnless(() => {

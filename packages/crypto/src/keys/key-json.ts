@@ -35,7 +35,7 @@ export function keyFields(json: unknown) {
   const member = (name: string): unknown => (Object.hasOwn(json, name) ? json[name as keyof typeof json] : undefined);
   const text = (name: string): string => {
     const value = member(name);
-    if (typeof value !== "string" || value === "") throw corrupt(`${name}: not a text`);
+    if (typeof value !== "string" || value === "" || !value.isWellFormed()) throw corrupt(`${name}: not a text`);
     return value;
   };
   const instant = (name: string): string => {

@@ -115,18 +115,19 @@ export class PermitVerifier {
     const { head, index, path } = decoded;
     if (head.suite !== this.suite || claims.suite !== this.suite) return "SUITE_MISMATCH";
     if (claims.keyId !== head.keyId) return "SIGNATURE_INVALID";
-    const bundle = await this.#keyOf(head.keyId);
-    if (bundle === undefined) return "KEY_UNKNOWN";
-    if (!(nowMs < expiresAtMsOf(bundle))) return "KEY_EXPIRED";
+    const key = await this.#keyOf(head.keyId);
+    if (key === undefined) return "KEY_UNKNOWN";
+    if (!(nowMs < key.expiresAtMs)) return "KEY_EXPIRED";
     if (!isIncluded(decoded.claims, index, head.size, path, head.root)) return "SIGNATURE_INVALID";
-    return (await this.#isHeadVerified(decoded, bundle)) ? undefined : "SIGNATURE_INVALID";
+    return (await this.#isHeadVerified(decoded, key.bundle)) ? undefined : "SIGNATURE_INVALID";
   }
 
   /** Undefined for every reason not to have the key; a lying or absent directory is no reason to accept. */
-  async #keyOf(keyId: string): Promise<PublicKeyBundle | undefined> {
+  async #keyOf(keyId: string) {
     try {
       const bundle = await this.#directory.fetch(keyId);
-      return verifyingKeysOf(bundle).keyIds[this.suite] === keyId ? bundle : undefined;
+      if (verifyingKeysOf(bundle).keyIds[this.suite] !== keyId) return undefined;
+      return { bundle, expiresAtMs: expiresAtMsOf(bundle) };
     } catch {
       return undefined;
     }
@@ -174,6 +175,10 @@ function checkExpectation(expectation: Partial<PermitExpectation> | undefined): 
   if (!isName(action.name)) throw missing("action");
   if (!(action.params instanceof Map)) throw missing("params");
   if (!Number.isFinite(expected.nowMs)) throw missing("time");
+  // `null` for a feed that is not there yet would read as "nothing was revoked".
+  if (expected.isRevoked !== undefined && typeof expected.isRevoked !== "function") {
+    throw new CryptoError("EXPECTATION_INVALID", "isRevoked is a function");
+  }
   try {
     return paramsDigest(action.params);
   } catch (cause) {
