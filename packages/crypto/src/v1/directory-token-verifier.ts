@@ -3,8 +3,8 @@ import type { Clock } from "@kavach/model";
 import { SYSTEM_CLOCK } from "@kavach/system";
 import { HYBRID_SUITE, type Suite } from "../algorithms.ts";
 import type { KeyLookup } from "../directory/key-table.ts";
-import { CryptoError, TokenError } from "../errors.ts";
-import { expiresAtMsOf, verifyingKeysOf } from "../keys/public-key-bundle.ts";
+import { CryptoError, DirectoryError, TokenError } from "../errors.ts";
+import { expiresAtMsOf, type PublicKeyBundle, verifyingKeysOf } from "../keys/public-key-bundle.ts";
 import { decodeEnvelope, expectAlgorithm, verifyEnvelope } from "./envelope.ts";
 import { type PermitToken, signedBytesOf } from "./permit-token.ts";
 
@@ -30,6 +30,7 @@ export class DirectoryTokenVerifier {
     const { clock = SYSTEM_CLOCK, hybrid = true, enforceExpiry = true } = options;
     const unknown = Object.keys(options).find((name) => !OPTIONS.has(name));
     if (unknown !== undefined) throw new CryptoError("OPTION_INVALID", `unknown option ${unknown}`);
+    if (typeof directory?.fetch !== "function") throw new CryptoError("OPTION_INVALID", "give a directory");
     // `null` where a flag is meant would switch a defence off.
     if (typeof hybrid !== "boolean" || typeof enforceExpiry !== "boolean") {
       throw new CryptoError("OPTION_INVALID", "hybrid and enforceExpiry are true or false");
@@ -41,17 +42,26 @@ export class DirectoryTokenVerifier {
   }
 
   /**
-   * Rejects with TokenError, with the directory's DirectoryError when it does not have the key, and with CryptoError `CLAIMS_INVALID` when
+   * Rejects with TokenError, with the directory's DirectoryError when it does not have the key or has no bundle for it, and with CryptoError `CLAIMS_INVALID` when
    * the token is none.
    */
   async verify(token: PermitToken, signature: Uint8Array): Promise<void> {
     const message = signedBytesOf(token);
     const envelope = decodeEnvelope(signature);
     expectAlgorithm(envelope, this.#suite);
-    const bundle = await this.#directory.fetch(envelope.keyId);
-    if (this.#enforceExpiry && !(this.#clock.nowMs() < expiresAtMsOf(bundle))) {
+    const { keys, expiresAtMs } = keysIn(await this.#directory.fetch(envelope.keyId));
+    if (this.#enforceExpiry && !(this.#clock.nowMs() < expiresAtMs)) {
       throw new TokenError("BundleExpired", "the key of the token has expired");
     }
-    await verifyEnvelope(envelope, this.#suite, verifyingKeysOf(bundle), message);
+    await verifyEnvelope(envelope, this.#suite, keys, message);
+  }
+}
+
+/** Directories of this room hold whole bundles; another one may answer with anything. */
+function keysIn(bundle: PublicKeyBundle) {
+  try {
+    return { keys: verifyingKeysOf(bundle), expiresAtMs: expiresAtMsOf(bundle) };
+  } catch (cause) {
+    throw new DirectoryError("Corrupt", "what the directory has for the key is no bundle", { cause });
   }
 }

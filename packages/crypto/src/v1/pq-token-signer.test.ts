@@ -101,6 +101,21 @@ describe("a token, an option or a directory that is none", () => {
     },
   );
 
+  it("a directory that is none is refused, and one that answers with no bundle has none", async () => {
+    for (const none of [undefined, null, {}, new Map()]) {
+      expect(() => new DirectoryTokenVerifier(none as never)).toThrow(
+        expect.objectContaining({ code: "OPTION_INVALID" }),
+      );
+    }
+    const signature = await signer.sign(token);
+    const whole = keyPair.publicKeys();
+    await new DirectoryTokenVerifier({ fetch: async () => whole }, { clock }).verify(token, signature);
+    for (const answer of [undefined, null, {}, { ...whole, expiresAt: undefined }, { ...whole, expiresAt: "soon" }]) {
+      const lying = new DirectoryTokenVerifier({ fetch: async () => answer as never }, { clock });
+      await expect(lying.verify(token, signature)).rejects.toMatchObject({ name: "DirectoryError", code: "Corrupt" });
+    }
+  });
+
   // An empty text, a zero or null where a flag is meant would read as false and switch the defence off.
   it.each([{ hybrid: null }, { hybrid: 0 }, { enforceExpiry: null }, { enforceExpiry: "" }, { strict: true }])(
     "option %o is refused",
