@@ -269,6 +269,11 @@ export class KavachKeyPair {
   }
 }
 
+/** Callers without types hand in bundles, too. Throws CryptoError `OPTION_INVALID`. */
+export function expectKeyPair(keyPair: unknown): asserts keyPair is KavachKeyPair {
+  if (!(keyPair instanceof KavachKeyPair)) throw new CryptoError("OPTION_INVALID", "give a KavachKeyPair");
+}
+
 function publicKeysOf(seeds: Seeds) {
   const derive = (algorithm: KeyAlgorithm, secret: Uint8Array) => provider.publicBytesOf(algorithm, secret);
   return {

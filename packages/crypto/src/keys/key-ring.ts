@@ -3,7 +3,7 @@ import { type Clock, LIMITS } from "@kavach/model";
 import { SYSTEM_CLOCK } from "@kavach/system";
 import { type KeyLookup, type KeyTable, tableOf } from "../directory/key-table.ts";
 import { CryptoError, DirectoryError } from "../errors.ts";
-import { type KavachKeyPair, signingKeysOf } from "./key-pair.ts";
+import { expectKeyPair, type KavachKeyPair, signingKeysOf } from "./key-pair.ts";
 import type { PublicKeyBundle } from "./public-key-bundle.ts";
 
 export interface KeyRingOptions {
@@ -34,8 +34,8 @@ export class KeyRing implements KeyLookup {
 
   /** Throws CryptoError `OPTION_INVALID`, `KEY_EXPIRED` or `KEY_DISPOSED`. */
   constructor(options: KeyRingOptions) {
-    const { active, clock = SYSTEM_CLOCK, graceMs = GRACE_MS_MIN } = options;
-    const unknown = Object.keys(options).find((name) => !OPTIONS.has(name));
+    const { active, clock = SYSTEM_CLOCK, graceMs = GRACE_MS_MIN } = options ?? {};
+    const unknown = Object.keys(options ?? {}).find((name) => !OPTIONS.has(name));
     if (unknown !== undefined) throw new CryptoError("OPTION_INVALID", `unknown option ${unknown}`);
     if (!Number.isSafeInteger(graceMs) || graceMs < GRACE_MS_MIN) {
       throw new CryptoError("OPTION_INVALID", `graceMs is a whole number of at least ${GRACE_MS_MIN}`);
@@ -53,9 +53,10 @@ export class KeyRing implements KeyLookup {
 
   /**
    * From now on `next` signs. Returns the key that signed until now; dispose of it when what it was signing is out. Throws CryptoError
-   * `OPTION_INVALID` for a key that is in the ring already, `KEY_EXPIRED` or `KEY_DISPOSED`; the ring then stays as it is.
+   * `OPTION_INVALID` for a key that is none or in the ring already, `KEY_EXPIRED` or `KEY_DISPOSED`; the ring then stays as it is.
    */
   rotate(next: KavachKeyPair): KavachKeyPair {
+    expectKeyPair(next);
     const known = this.bundles();
     if (known.some(({ id }) => id === next.id))
       throw new CryptoError("OPTION_INVALID", "the key is in the ring already");
@@ -90,6 +91,7 @@ export class KeyRing implements KeyLookup {
   }
 
   #checked(keyPair: KavachKeyPair): KavachKeyPair {
+    expectKeyPair(keyPair);
     signingKeysOf(keyPair);
     if (keyPair.isExpiredAt(this.#clock.nowMs())) throw new CryptoError("KEY_EXPIRED", "the key has expired");
     return keyPair;

@@ -2,7 +2,7 @@
 import { type Clock, LIMITS, type SealedToken } from "@kavach/model";
 import { DOMAINS, HYBRID_SUITE, isSuite, type Suite } from "../algorithms.ts";
 import { CryptoError } from "../errors.ts";
-import { type KavachKeyPair, signingKeysOf } from "../keys/key-pair.ts";
+import { expectKeyPair, type KavachKeyPair, signingKeysOf } from "../keys/key-pair.ts";
 import type { KeyRing } from "../keys/key-ring.ts";
 import { expiresAtMsOf, keyIdOf } from "../keys/public-key-bundle.ts";
 import { sha256 } from "../provider.ts";
@@ -72,8 +72,8 @@ export class PermitSigner {
       suite = HYBRID_SUITE,
       batchMax = LIMITS.permitBatchMax,
       batchWaitMs = 5,
-    } = options;
-    const unknown = Object.keys(options).find((name) => !OPTIONS.has(name));
+    } = options ?? {};
+    const unknown = Object.keys(options ?? {}).find((name) => !OPTIONS.has(name));
     if (unknown !== undefined) throw new CryptoError("OPTION_INVALID", `unknown option ${unknown}`);
     if (!isSuite(suite)) throw new CryptoError("OPTION_INVALID", "unknown suite");
     expectWhole("batchMax", batchMax, LIMITS.permitBatchMax);
@@ -81,6 +81,8 @@ export class PermitSigner {
     if ((keyPair === undefined) === (keyRing === undefined)) {
       throw new CryptoError("OPTION_INVALID", "give keyPair or keyRing");
     }
+    if (typeof clock?.nowMs !== "function") throw new CryptoError("OPTION_INVALID", "give a clock");
+    expectKeyPair(keyPair ?? keyRing?.active);
     this.#activeKeyPair = () => keyPair ?? (keyRing as KeyRing).active;
     this.#clock = clock;
     this.suite = suite;

@@ -73,8 +73,8 @@ export class PermitVerifier {
 
   /** Throws CryptoError `OPTION_INVALID`. */
   constructor(options: PermitVerifierOptions) {
-    const { directory, suite = HYBRID_SUITE, skewMs = LIMITS.permitSkewMs, verifiedHeadsMax = 4096 } = options;
-    const unknown = Object.keys(options).find((name) => !OPTIONS.has(name));
+    const { directory, suite = HYBRID_SUITE, skewMs = LIMITS.permitSkewMs, verifiedHeadsMax = 4096 } = options ?? {};
+    const unknown = Object.keys(options ?? {}).find((name) => !OPTIONS.has(name));
     if (unknown !== undefined) throw new CryptoError("OPTION_INVALID", `unknown option ${unknown}`);
     if (!isSuite(suite)) throw new CryptoError("OPTION_INVALID", "unknown suite");
     if (typeof directory?.fetch !== "function") throw new CryptoError("OPTION_INVALID", "give a directory");
