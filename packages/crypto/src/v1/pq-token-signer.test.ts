@@ -63,9 +63,19 @@ describe("PqTokenSigner", () => {
       await verifier.verify(token, (await signers[i]?.sign(token)) as Uint8Array);
       await expect(verifier.sign(token)).rejects.toMatchObject({ code: "NO_SIGNING_KEY" });
     }
-    expect(() => PqTokenSigner.pqOnly({ ...publics, mlDsaSigningKey: new Uint8Array(31) })).toThrow(
-      expect.objectContaining({ code: "KEY_CORRUPT" }),
-    );
+    const whole = { ...publics, mlDsaSigningKey: none, ed25519SigningKey: none };
+    for (const wrong of [
+      undefined,
+      { ...whole, mlDsaSigningKey: new Uint8Array(31) },
+      { ...whole, mlDsaSigningKey: undefined },
+      { ...whole, mlDsaVerifyingKey: [...whole.mlDsaVerifyingKey] },
+      { ...whole, keyId: undefined },
+      { ...whole, keyId: 7 },
+    ]) {
+      for (const make of ["hybrid", "pqOnly"] as const) {
+        expect(() => PqTokenSigner[make](wrong as never)).toThrow(expect.objectContaining({ code: "KEY_CORRUPT" }));
+      }
+    }
   });
 
   it("signs nothing with a key that expired or was disposed of", async () => {

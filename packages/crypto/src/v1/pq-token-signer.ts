@@ -1,12 +1,19 @@
 /** Signs and verifies permits of format 1. What that format does not bind is said at `PermitToken`; prefer `PermitSigner`. */
 import type { Clock } from "@kavach/model";
 import { SYSTEM_CLOCK } from "@kavach/system";
-import { ED25519, HYBRID_SUITE, ML_DSA_65, SUITE_HAS_ED25519, type Suite } from "../algorithms.ts";
+import {
+  ED25519,
+  HYBRID_SUITE,
+  ML_DSA_65,
+  type SignatureAlgorithm,
+  SUITE_HAS_ED25519,
+  type Suite,
+} from "../algorithms.ts";
 import { CryptoError } from "../errors.ts";
 import { KavachKeyPair, signingKeysOf } from "../keys/key-pair.ts";
 import { expiresAtMsOf, verifyingKeysOf } from "../keys/public-key-bundle.ts";
 import { expectNoOther } from "../no-other-option.ts";
-import { provider } from "../provider.ts";
+import { provider, type SecretKey } from "../provider.ts";
 import {
   decodeEnvelope,
   type EnvelopeKeys,
@@ -79,26 +86,24 @@ export class PqTokenSigner {
 
   /** Throws CryptoError `KEY_CORRUPT`. */
   static hybrid(raw: HybridKeys): PqTokenSigner {
+    expectRaw(raw, ["mlDsaSigningKey", "mlDsaVerifyingKey", "ed25519SigningKey", "ed25519VerifyingKey"]);
     const keys = {
       mlDsa: provider.publicKey(ML_DSA_65, raw.mlDsaVerifyingKey),
       ed25519: provider.publicKey(ED25519, raw.ed25519VerifyingKey),
     };
-    if (raw.mlDsaSigningKey.length === 0 || raw.ed25519SigningKey.length === 0) {
-      return new PqTokenSigner(raw.keyId, HYBRID_SUITE, keys, noSecrets);
-    }
-    const secrets = {
-      mlDsa: provider.secretKey(ML_DSA_65, raw.mlDsaSigningKey),
-      ed25519: provider.secretKey(ED25519, raw.ed25519SigningKey),
-    };
-    return new PqTokenSigner(raw.keyId, HYBRID_SUITE, keys, () => secrets);
+    const mlDsa = secretIn(ML_DSA_65, raw.mlDsaSigningKey);
+    const ed25519 = secretIn(ED25519, raw.ed25519SigningKey);
+    const secrets = mlDsa === undefined || ed25519 === undefined ? noSecrets : () => ({ mlDsa, ed25519 });
+    return new PqTokenSigner(raw.keyId, HYBRID_SUITE, keys, secrets);
   }
 
   /** Throws CryptoError `KEY_CORRUPT`. */
   static pqOnly(raw: PqOnlyKeys): PqTokenSigner {
+    expectRaw(raw, ["mlDsaSigningKey", "mlDsaVerifyingKey"]);
     const keys = { mlDsa: provider.publicKey(ML_DSA_65, raw.mlDsaVerifyingKey), ed25519: undefined };
-    if (raw.mlDsaSigningKey.length === 0) return new PqTokenSigner(raw.keyId, "ml-dsa-65", keys, noSecrets);
-    const secrets = { mlDsa: provider.secretKey(ML_DSA_65, raw.mlDsaSigningKey), ed25519: undefined };
-    return new PqTokenSigner(raw.keyId, "ml-dsa-65", keys, () => secrets);
+    const mlDsa = secretIn(ML_DSA_65, raw.mlDsaSigningKey);
+    const secrets = mlDsa === undefined ? noSecrets : () => ({ mlDsa, ed25519: undefined });
+    return new PqTokenSigner(raw.keyId, "ml-dsa-65", keys, secrets);
   }
 
   static #fromKeyPair(keyPair: KavachKeyPair, suite: Suite, options: ClockOption): PqTokenSigner {
@@ -138,6 +143,21 @@ export class PqTokenSigner {
     expectAlgorithm(envelope, this.#suite);
     await verifyEnvelope(envelope, this.#suite, this.#keys, message);
   }
+}
+
+/** An envelope without the name of its key is one that nobody can read. */
+function expectRaw<Keys extends PqOnlyKeys>(raw: Keys, names: readonly (keyof Keys & string)[]): void {
+  for (const name of names) {
+    if (!(raw?.[name] instanceof Uint8Array)) throw new CryptoError("KEY_CORRUPT", `${name}: not bytes`);
+  }
+  if (typeof raw.keyId !== "string" || !raw.keyId.isWellFormed()) {
+    throw new CryptoError("KEY_CORRUPT", "keyId: not a text");
+  }
+}
+
+/** Undefined where the key is empty. Throws CryptoError `KEY_CORRUPT`. */
+function secretIn(algorithm: SignatureAlgorithm, key: Uint8Array): SecretKey | undefined {
+  return key.length === 0 ? undefined : provider.secretKey(algorithm, key);
 }
 
 function noSecrets(): never {
