@@ -150,6 +150,14 @@ def signatures_verify(suite, tag, body, keys, ml_dsa_signature, ed25519_signatur
         return False
 
 
+def canonical_base64(text):
+    """Of one spelling only: the signatures are the one part of a manifest that nothing signs."""
+    data = base64.b64decode(text, validate=True)
+    if base64.b64encode(data).decode() != text:
+        raise NotTrusted("not canonical base64")
+    return data
+
+
 def open_manifest(data, root, now_ms, suite=HYBRID, version_min=0):
     """Version and keys, by key id in the permits' suite, of a manifest that the root vouches for now."""
     manifest = json.loads(data)
@@ -159,7 +167,7 @@ def open_manifest(data, root, now_ms, suite=HYBRID, version_min=0):
     signatures = manifest.pop("signatures")
     if manifest["format"] != MANIFEST_TAG.decode() or manifest["suite"] != suite or set(signatures) != {"ed25519", "ml_dsa_65"}:
         raise NotTrusted("another format or suite")
-    ml_dsa, ed25519 = (base64.b64decode(signatures[name], validate=True) for name in ("ml_dsa_65", "ed25519"))
+    ml_dsa, ed25519 = (canonical_base64(signatures[name]) for name in ("ml_dsa_65", "ed25519"))
     if now_ms >= root.expires_at_ms or not signatures_verify(suite, MANIFEST_TAG, rfc8785.dumps(manifest), root, ml_dsa, ed25519):
         raise NotTrusted("the root does not vouch for it")
     if now_ms >= instant_ms(manifest["expires_at"]):

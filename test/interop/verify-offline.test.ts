@@ -233,9 +233,17 @@ it("no permit holds by a manifest that the root does not vouch for now", async (
     expiresAtMs: NOW_MS + 1000,
     nowMs: NOW_MS,
   });
+  await writeFile(join(folder, "changed"), bytes);
+  expect(await run(join(folder, "changed"))).toEqual({ code: 0, output: "" });
   for (const changed of [
     Buffer.from(Buffer.from(bytes).toString().replace('"version":8', '"version":9')),
     Buffer.from(`${Buffer.from(bytes).toString()}\n`),
+    // The bits of the last letter that no byte holds.
+    Buffer.from(
+      Buffer.from(bytes)
+        .toString()
+        .replace(/[AQgw]==/, (end) => `${{ A: "B", Q: "R", g: "h", w: "x" }[end[0] as "A"]}==`),
+    ),
     root.buildSignedManifest([stranger.publicKeys()], { clock }),
     new Uint8Array(0),
   ]) {

@@ -4,6 +4,9 @@ import { CryptoError } from "./errors.ts";
 /** RFC 3339, section 5.6, with its note: a blank may stand for the T. */
 const FORM = /^(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$/i;
 
+/** The last millisecond that a year of four digits can name. */
+export const INSTANT_MS_MAX: number = Date.UTC(9999, 11, 31, 23, 59, 59, 999);
+
 /** Unix milliseconds, rounded down. Throws CryptoError `KEY_CORRUPT` when the text is no instant. */
 export function instantMs(text: string): number {
   const [, day, time, fraction = ".0", zone = ""] = FORM.exec(text) ?? [];
@@ -16,7 +19,7 @@ export function instantMs(text: string): number {
   return wholeMs + Number(fraction.slice(1, 4).padEnd(3, "0"));
 }
 
-/** `ms`: Unix milliseconds, whole, within the years 0 to 9999. Whole seconds have no fraction, as the Python package writes them. */
+/** `ms`: Unix milliseconds, whole, at most `INSTANT_MS_MAX` and not before the year 0. Whole seconds have no fraction, as the Python package writes them. */
 export function instantText(ms: number): string {
   return new Date(ms).toISOString().replace(".000Z", "Z");
 }

@@ -163,6 +163,33 @@ describe("signed permits", () => {
     expect(await permits.redeem(permit, expected)).toEqual({ kind: "invalid", failure: "ALREADY_REDEEMED" });
   });
 
+  it("are compared with all of what is expected: what nobody compares is refused, and what is no permit fails", async () => {
+    const keyPair = KavachKeyPair.generate({ clock: SYSTEM_CLOCK });
+    const gate = Gate.fromObject(POLICIES, { tokenSigner: new PermitSigner({ keyPair, clock: SYSTEM_CLOCK }) });
+    const directory = PublicKeyDirectory.inMemory([keyPair.publicKeys()]);
+    const permits = gate.permits(new PermitVerifier({ directory }));
+    const { permit } = await gate.check(refund());
+    const action = { name: "issue_refund", params: new Map([["amount", 1500]]) };
+    const expected = { realm: "default", principalId: "agent-alice", action, audience: "" };
+    expect(await permits.verify(permit, expected)).toMatchObject({ kind: "valid" });
+    for (const wrong of [
+      undefined,
+      null,
+      { ...expected, sessionId: "s-1" },
+      { ...expected, isRevoked: () => true },
+      { ...expected, nowMs: 0 },
+      { ...expected, action: { ...action, sessionId: "s-1" } },
+    ]) {
+      for (const ask of ["verify", "redeem"] as const) {
+        await expect(permits[ask](permit, wrong as never)).rejects.toMatchObject({ code: "EXPECTATION_INVALID" });
+      }
+    }
+    for (const nothing of [undefined, null, "token", [], {}]) {
+      const result = await permits.verify(nothing as never, expected);
+      expect(result).toEqual({ kind: "invalid", failure: "MALFORMED" });
+    }
+  });
+
   it.each(["generateHybrid", "generatePqOnly"] as const)(
     "format 1 by %s verifies by the token's own facts",
     async (make) => {

@@ -1,5 +1,5 @@
 /** Checks permits for callers: verification against what is about to be done, and redemption, once in the whole cluster. */
-import type { PermitClaims, PermitFailureCode, PermitVerifier } from "@kavach/crypto";
+import { CryptoError, type PermitClaims, type PermitFailureCode, type PermitVerifier } from "@kavach/crypto";
 import { type Action, type Clock, formatOneSignature, type RevocationSubject } from "@kavach/model";
 import type { Store } from "@kavach/store";
 import type { RevocationView } from "./freshness.ts";
@@ -34,12 +34,15 @@ export class Permits {
     this.#parts = parts;
   }
 
-  /** A single-use permit does not hold here: it must be redeemed. */
+  /**
+   * A single-use permit does not hold here: it must be redeemed. Rejects with CryptoError `EXPECTATION_INVALID` when the expectation leaves
+   * something out, or names what nobody compares.
+   */
   async verify(token: Uint8Array, expected: PermitExpectation): Promise<PermitResult> {
     return await this.#verify(token, expected, false);
   }
 
-  /** Verifies and uses up, atomically. Rejects with UnavailableError when the store does not answer: the permit may then be spent. */
+  /** Verifies and uses up, atomically. Rejects as `verify` does, and with UnavailableError when the store does not answer: the permit may then be spent. */
   async redeem(token: Uint8Array, expected: PermitExpectation): Promise<PermitResult> {
     const verified = await this.#verify(token, expected, true);
     if (verified.kind === "invalid") return verified;
@@ -58,19 +61,22 @@ export class Permits {
   }
 
   async #verify(token: Uint8Array, expected: PermitExpectation, allowSingleUse: boolean): Promise<PermitResult> {
+    const { realm, principalId, action, audience, ...unknown } = (expected ?? {}) as PermitExpectation;
+    const name = Object.keys(unknown)[0];
+    // Who says more than is compared here believes that it was.
+    if (name !== undefined) throw new CryptoError("EXPECTATION_INVALID", `nothing compares ${name}`);
     const verified = await this.#parts.verifier.verify(token, {
-      realm: expected.realm,
-      principalId: expected.principalId,
-      action: expected.action,
+      realm,
+      principalId,
+      action,
       nowMs: this.#parts.clock.nowMs(),
       allowSingleUse,
-      ...(expected.audience !== "" && { audience: expected.audience }),
+      ...(audience !== "" && audience !== undefined && { audience }),
     });
     if (verified.kind === "invalid") {
       // Format 1 binds nothing of what is expected here but the action: there is nothing to compare, and nothing to use up.
-      return verified.failure === "MALFORMED" && formatOneSignature(token) !== undefined
-        ? failed("FORMAT_UNSUPPORTED")
-        : verified;
+      const isOfOne = verified.failure === "MALFORMED" && token instanceof Uint8Array && isFormatOne(token);
+      return isOfOne ? failed("FORMAT_UNSUPPORTED") : verified;
     }
     const revoked = this.#revoked(verified.claims);
     return revoked === undefined ? verified : failed(revoked);
@@ -82,6 +88,8 @@ export class Permits {
     return revocations.staleForMs() === undefined ? undefined : "STALE";
   }
 }
+
+const isFormatOne = (token: Uint8Array) => formatOneSignature(token) !== undefined;
 
 function subjectOf(claims: PermitClaims): RevocationSubject {
   const permitRevision = {

@@ -10,11 +10,12 @@ import {
   type OriginRegistry,
   openJsonlSink,
 } from "@kavach/audit";
-import { bundleToBytes, CryptoError, KavachKeyPair, KeyRing } from "@kavach/crypto";
+import { bundleToBytes, KavachKeyPair, type KeyRing } from "@kavach/crypto";
 import type { Clock } from "@kavach/model";
 import { ConfigError, type Report } from "@kavach/service";
 import type { Config } from "./config.ts";
-import { openKeyPair, readKeyFile, readKeyPair, rotate } from "./key-files.ts";
+import { openKeyPair, readKeyFile, readKeyPair, ringOf, rotate } from "./key-files.ts";
+import { KeyUses } from "./key-uses.ts";
 import { openLastingSink } from "./lasting-sink.ts";
 
 export interface NodeAudit extends AuditSink {
@@ -22,7 +23,9 @@ export interface NodeAudit extends AuditSink {
   reload(): Promise<boolean>;
 }
 
-export interface AuditReports {
+export interface AuditOpening {
+  /** What the node's other keys are for. Absent: there are none. */
+  readonly uses?: KeyUses;
   readonly report: Report;
   /** What the operator must hear at the start. */
   readonly say: (what: string) => void;
@@ -36,7 +39,7 @@ export async function openAudit(
   config: Config,
   nodeId: string,
   clock: Clock,
-  { report, say }: AuditReports,
+  { report, say, uses = new KeyUses() }: AuditOpening,
 ): Promise<NodeAudit | undefined> {
   const lasting = (open: () => Promise<AuditSink>) =>
     openLastingSink(open, {
@@ -46,7 +49,7 @@ export async function openAudit(
   if (config.audit_log !== undefined) return await openLines(config.audit_log, lasting);
   const folder = config.audit_dir;
   if (folder === undefined) return undefined;
-  const key = await openKey(config, folder, clock, say);
+  const key = await openKey(config, folder, clock, { say, uses });
   const name = `kavach/${encodeURIComponent(nodeId).slice(0, NAME_LENGTH_MAX)}`;
   const { registry, close: closeRegistry } = await openRegistry(config, report);
   const options = { folder, keyRing: key.ring, clock, name, registry, report };
@@ -74,17 +77,8 @@ export async function openAudit(
   };
 }
 
-function ringOf(setting: string, active: KavachKeyPair, clock: Clock): KeyRing {
-  try {
-    return new KeyRing({ active, clock });
-  } catch (error) {
-    if (!(error instanceof CryptoError)) throw error;
-    throw new ConfigError(`${setting}: ${error.message}`, { cause: error });
-  }
-}
-
 /** `before`: the log that this process wrote until it stopped. */
-function sayOpening({ origin, opening }: AuditLog, before: string | undefined, say: AuditReports["say"]): void {
+function sayOpening({ origin, opening }: AuditLog, before: string | undefined, say: AuditOpening["say"]): void {
   const { abandoned, cutBytes } = opening;
   const isGone = before !== undefined && before !== origin && abandoned === undefined;
   if (isGone) say(`audit log ${before} is gone; ${origin} was begun`);
@@ -122,14 +116,19 @@ async function openKey(
   { audit_key, passphrase_file }: Config,
   folder: string,
   clock: Clock,
-  say: AuditReports["say"],
+  { say, uses }: Required<Pick<AuditOpening, "say" | "uses">>,
 ): Promise<AuditKey> {
   if (audit_key === undefined) {
     const active = await named(folder, keyOfFolder(folder, clock, say));
+    uses.claim("audit_dir", active.publicKeys());
     return { ring: ringOf("audit_dir", active, clock), reload: async () => false };
   }
   const read = () => readKeyFile("audit_key", audit_key, (bytes) => bytes);
-  const open = (content: Uint8Array) => openKeyPair("audit_key", audit_key, content, passphrase_file);
+  const open = async (content: Uint8Array) => {
+    const keyPair = await openKeyPair("audit_key", audit_key, content, passphrase_file);
+    uses.claim("audit_key", keyPair.publicKeys());
+    return keyPair;
+  };
   let content = await read();
   const ring = ringOf("audit_key", await open(content), clock);
   return {
@@ -139,7 +138,7 @@ async function openKey(
       if (Buffer.compare(found, content) === 0) return false;
       const next = await open(found);
       const isOther = next.id !== ring.active.id;
-      if (isOther) rotate(ring, next);
+      if (isOther) rotate("audit_key", ring, next);
       content = found;
       return isOther;
     },

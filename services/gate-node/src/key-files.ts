@@ -1,6 +1,7 @@
 /** Reads files of keys. Faults name the setting and the file, and quote nothing of what is in it. */
 import { readFile } from "node:fs/promises";
-import { KavachKeyPair, type KeyRing } from "@kavach/crypto";
+import { CryptoError, KavachKeyPair, KeyRing } from "@kavach/crypto";
+import type { Clock } from "@kavach/model";
 import { ConfigError } from "@kavach/service";
 
 /** Rejects with ConfigError. */
@@ -35,10 +36,27 @@ export async function readKeyPair(setting: string, file: string, passphraseFile:
 /** How long a key that was exchanged may go on with the signatures it is making, milliseconds. */
 const RETIRE_MS = 10_000;
 
-/** From now on `next` signs; the one before it is wiped when what it was signing is out. */
-export function rotate(ring: KeyRing, next: KavachKeyPair): void {
-  const retired = ring.rotate(next);
+/** Throws ConfigError naming the setting for a key that has expired. */
+export function ringOf(setting: string, active: KavachKeyPair, clock: Clock): KeyRing {
+  return saying(setting, () => new KeyRing({ active, clock }));
+}
+
+/**
+ * From now on `next` signs; the one before it is wiped when what it was signing is out. Throws ConfigError naming the setting for a key that
+ * has expired or was exchanged a short while ago.
+ */
+export function rotate(setting: string, ring: KeyRing, next: KavachKeyPair): void {
+  const retired = saying(setting, () => ring.rotate(next));
   setTimeout(() => retired.dispose(), RETIRE_MS).unref();
+}
+
+function saying<T>(setting: string, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    if (!(error instanceof CryptoError)) throw error;
+    throw new ConfigError(`${setting}: ${error.message}`, { cause: error });
+  }
 }
 
 async function guarded<T>(setting: string, file: string, read: () => Promise<T>): Promise<T> {

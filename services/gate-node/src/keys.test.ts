@@ -14,7 +14,9 @@ import {
 import { LIMITS } from "@kavach/model";
 import { SYSTEM_CLOCK } from "@kavach/system";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { openAudit } from "./audit.ts";
 import { type Config, readConfig } from "./config.ts";
+import { KeyUses } from "./key-uses.ts";
 import { openKeys, watchKeys } from "./keys.ts";
 
 const root = KavachKeyPair.generate();
@@ -78,6 +80,56 @@ it("change with their files, the manifest first, and serve the manifest that was
   await expect(keys.reload()).rejects.toMatchObject({ code: "RootSignatureInvalid" });
   expect(keys.manifest).toEqual(two);
   expect(await keys.signer.close()).toBeUndefined();
+});
+
+it("are refused by the setting's name when they have expired, at the start and later", async () => {
+  const [lasting, brief] = [KavachKeyPair.generate(), KavachKeyPair.generate({ expiresInSeconds: 60 })];
+  const later = { ...SYSTEM_CLOCK, nowMs: () => Date.now() + 61_000 };
+  await writeManifest(1, lasting.publicKeys(), brief.publicKeys());
+  await brief.saveToFile(file("keys"));
+  await expect(openKeys(config, later)).rejects.toThrow("keys: the key has expired");
+  await lasting.saveToFile(file("keys"));
+  const keys = await openKeys(config, later);
+  await brief.saveToFile(file("keys"));
+  await expect(keys.reload()).rejects.toThrow("keys: the key has expired");
+  expect(keys.signer.keyId).toBe(idOf(lasting));
+});
+
+it("are in the manifest under what verifiers find them by, and for as long as they sign", async () => {
+  const keyPair = KavachKeyPair.generate();
+  const expiring = (expiresAt: string) => ({ ...keyPair.publicKeys(), expiresAt });
+  await keyPair.saveToFile(file("keys"));
+  await writeManifest(1, { ...keyPair.publicKeys(), id: "another" });
+  expect((await openKeys(config, SYSTEM_CLOCK)).signer.keyId).toBe(idOf(keyPair));
+  const formatOne = configOf("--permit-format", "v1");
+  await expect(openKeys(formatOne, SYSTEM_CLOCK)).rejects.toThrow("this node's key is not in it");
+  await writeManifest(2, expiring("2026-01-01T00:00:00Z"));
+  await expect(openKeys(config, SYSTEM_CLOCK)).rejects.toThrow("this node's key expires earlier in it");
+  await writeManifest(3, keyPair.publicKeys());
+  const keys = await openKeys(formatOne, SYSTEM_CLOCK);
+  await writeManifest(4, expiring("2099-01-01T00:00:00Z"));
+  await expect(keys.reload()).rejects.toThrow("this node's key expires earlier in it");
+});
+
+it("have one purpose each: the root's signs no permits, and neither of them signs the audit log", async () => {
+  const [keyPair, audit] = [KavachKeyPair.generate(), KavachKeyPair.generate()];
+  await root.saveToFile(file("keys"));
+  await writeManifest(1, root.publicKeys(), keyPair.publicKeys());
+  await expect(openKeys(config, SYSTEM_CLOCK)).rejects.toThrow("root: the key is the one of keys");
+  await keyPair.saveToFile(file("keys"));
+  const withAudit = configOf("--audit-dir", file("log"), "--audit-key", file("audit"));
+  const open = async () => {
+    const uses = new KeyUses();
+    await openKeys(withAudit, SYSTEM_CLOCK, uses);
+    return await openAudit(withAudit, "node-1", SYSTEM_CLOCK, { report: () => {}, say: () => {}, uses });
+  };
+  await keyPair.saveToFile(file("audit"));
+  await expect(open()).rejects.toThrow("audit_key: the key is the one of keys; each purpose needs a key of its own");
+  await audit.saveToFile(file("audit"));
+  const log = await open();
+  await root.saveToFile(file("audit"));
+  await expect(log?.reload()).rejects.toThrow("audit_key: the key is the one of root");
+  await log?.close();
 });
 
 it("are looked at while the node runs, and a fault is told once", async () => {

@@ -4,8 +4,8 @@ import {
   bundleFromBytes,
   DirectoryError,
   type DirectorySource,
+  expiresAtMsOf,
   KavachKeyPair,
-  KeyRing,
   keyIdOf,
   PermitVerifier,
   type PublicKeyBundle,
@@ -17,7 +17,8 @@ import {
 import type { Clock } from "@kavach/model";
 import { ConfigError, type ReloadOptions, reloadAgainAndAgain } from "@kavach/service";
 import type { Config } from "./config.ts";
-import { openKeyPair, readKeyFile, rotate } from "./key-files.ts";
+import { openKeyPair, readKeyFile, ringOf, rotate } from "./key-files.ts";
+import { KeyUses } from "./key-uses.ts";
 import { type PermitFormat, type Sealing, SUITE, sealingOf } from "./sealing.ts";
 
 export interface Keys {
@@ -37,6 +38,8 @@ export interface Keys {
 
 const EMBEDDED_MANIFEST_MS = 365 * 86_400_000;
 const NOT_IN_MANIFEST = "manifest: this node's key is not in it; sign a manifest that holds the key, and give that";
+const EXPIRES_EARLIER =
+  "manifest: this node's key expires earlier in it than in the key file, and permits would outlive it; give the key that was vouched for";
 
 /** Where keys come from: files that may change, or what was made at the start. */
 interface KeySource {
@@ -53,13 +56,13 @@ interface KeySource {
 }
 
 /** Only the embedded store makes key and root itself: a replica with a key of its own would issue permits that no other verifies. */
-export async function openKeys(config: Config, clock: Clock): Promise<Keys> {
+export async function openKeys(config: Config, clock: Clock, uses = new KeyUses()): Promise<Keys> {
   const { keys, manifest, root, passphrase_file, seen_version, permit_format } = config;
   if (keys === undefined || manifest === undefined || root === undefined) {
     if (keys !== undefined || manifest !== undefined || root !== undefined) {
       throw new ConfigError("keys, manifest and root: give all three, or none with the memory store");
     }
-    return await assemble(await makeKeys(clock), permit_format, clock);
+    return await assemble(await makeKeys(clock), permit_format, clock, uses);
   }
   const source: KeySource = {
     readKeys: () => readKeyFile("keys", keys, (content) => content),
@@ -70,7 +73,7 @@ export async function openKeys(config: Config, clock: Clock): Promise<Keys> {
     manifestName: manifest,
     ephemeral: false,
   };
-  return await assemble(source, permit_format, clock);
+  return await assemble(source, permit_format, clock, uses);
 }
 
 async function makeKeys(clock: Clock): Promise<KeySource> {
@@ -105,15 +108,22 @@ function seenIn(file: string): SeenVersion {
   return { read: () => kept.read().catch(named), write: (manifest) => kept.write(manifest).catch(named) };
 }
 
-async function assemble(source: KeySource, format: PermitFormat, clock: Clock): Promise<Keys> {
+async function assemble(source: KeySource, format: PermitFormat, clock: Clock, uses: KeyUses): Promise<Keys> {
+  const open = async (content: Uint8Array) => {
+    const keyPair = await source.openKeys(content);
+    uses.claim("keys", keyPair.publicKeys());
+    return keyPair;
+  };
   let content = await source.readKeys();
-  const keyPair = await source.openKeys(content);
+  const keyPair = await open(content);
+  const ring = ringOf("keys", keyPair, clock);
   // The directory says "unavailable" of any manifest it cannot read; the operator wants the file's name.
   await source.readManifest();
-  const served = servedManifest(source, await source.readRoot(), clock);
+  const root = await source.readRoot();
+  uses.claim("root", root);
+  const served = servedManifest(source, root, clock);
   const directory = await PublicKeyDirectory.fromSource(served.source, { clock });
-  expectInManifest(directory, keyPair);
-  const ring = new KeyRing({ active: keyPair, clock });
+  expectInManifest(directory, keyPair, format);
   const signer = sealingOf(format, ring, clock);
   return {
     signer,
@@ -131,13 +141,13 @@ async function assemble(source: KeySource, format: PermitFormat, clock: Clock): 
       await directory.reload();
       const read = await source.readKeys();
       if (Buffer.compare(read, content) === 0) {
-        expectInManifest(directory, ring.active);
+        expectInManifest(directory, ring.active, format);
         return directory.version !== before;
       }
-      const next = await source.openKeys(read);
+      const next = await open(read);
       if (next.id !== ring.active.id) {
-        expectInManifest(directory, next);
-        rotate(ring, next);
+        expectInManifest(directory, next, format);
+        rotate("keys", ring, next);
       }
       content = read;
       return true;
@@ -175,11 +185,14 @@ function servedManifest({ readManifest, seen, manifestName }: KeySource, rootBun
   return { source, bytes: () => taken };
 }
 
-/** A key that the manifest does not hold would sign permits that nobody can verify. */
-function expectInManifest(directory: PublicKeyDirectory, keyPair: KavachKeyPair): void {
-  const idOf = (bundle: PublicKeyBundle) => keyIdOf(bundle, SUITE);
-  const keyId = idOf(keyPair.publicKeys());
-  if (!directory.bundles().some((bundle) => idOf(bundle) === keyId)) throw new ConfigError(NOT_IN_MANIFEST);
+/** A key that the manifest does not hold, or not for as long as it signs, would sign permits that nobody can verify. */
+function expectInManifest(directory: PublicKeyDirectory, keyPair: KavachKeyPair, format: PermitFormat): void {
+  const own = keyPair.publicKeys();
+  const keyId = keyIdOf(own, SUITE);
+  const found = directory.bundles().find((bundle) => keyIdOf(bundle, SUITE) === keyId);
+  // Permits of format 1 name their key by its own id, others by the id that every verifier computes.
+  if (found === undefined || (format === "v1" && found.id !== own.id)) throw new ConfigError(NOT_IN_MANIFEST);
+  if (expiresAtMsOf(found) < expiresAtMsOf(own)) throw new ConfigError(EXPIRES_EARLIER);
 }
 
 export interface KeyWatchOptions extends Omit<ReloadOptions, "onChange"> {

@@ -22,6 +22,9 @@ import {
   unsignedManifestSourceV1,
 } from "./source.ts";
 
+/** Milliseconds. A reading that hangs goes on being the only one: another would hang beside it. */
+const REFETCH_WAIT_MS = 10_000;
+
 /** Public keys by their names: in memory, from a file, or from a manifest that a root has signed. */
 export class PublicKeyDirectory implements KeyLookup {
   #table: KeyTable;
@@ -93,6 +96,10 @@ export class PublicKeyDirectory implements KeyLookup {
     if (parsed === null || !/^https?:$/.test(parsed.protocol)) {
       throw new CryptoError("OPTION_INVALID", "the URL begins with http:// or https://");
     }
+    // The runtime reads no such URL, and its error quotes the password.
+    if (parsed.username !== "" || parsed.password !== "") {
+      throw new CryptoError("OPTION_INVALID", "the URL holds no name and no password");
+    }
     const { source, rest } = rootedSource(httpReader(parsed, timeoutMs), rooted);
     return await PublicKeyDirectory.fromSource(source, rest);
   }
@@ -121,7 +128,8 @@ export class PublicKeyDirectory implements KeyLookup {
 
   /**
    * The bundle by its own id or by its v2 key id; whether it has expired is the caller's question. A key that is not there, or a manifest
-   * that has lapsed, has the source read again, once for all who wait, and not more often than the options allow. Rejects with
+   * that has lapsed, has the source read again, once for all who wait, and not more often than the options allow; nobody waits for that
+   * longer than 10 seconds. Rejects with
    * DirectoryError: `NotFound`, and `BackendUnavailable` when the manifest has lapsed and no newer one was loaded.
    */
   async fetch(keyId: string): Promise<PublicKeyBundle> {
@@ -152,7 +160,7 @@ export class PublicKeyDirectory implements KeyLookup {
       this.#refetchFromMs = nowMs + this.#refetchMinMs;
     }
     try {
-      await this.reload();
+      await inTime(this.reload());
       return undefined;
     } catch (error) {
       return error;
@@ -195,5 +203,18 @@ export class PublicKeyDirectory implements KeyLookup {
   #expectInMemory(): void {
     if (this.#source === undefined) return;
     throw new CryptoError("OPTION_INVALID", "only a directory in memory is changed key by key");
+  }
+}
+
+async function inTime(reading: Promise<void>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const tooLong = new Promise<never>((_, reject) => {
+    const late = () => reject(new DirectoryError("BackendUnavailable", "the source did not answer in time"));
+    timer = setTimeout(late, REFETCH_WAIT_MS);
+  });
+  try {
+    await Promise.race([reading, tooLong]);
+  } finally {
+    clearTimeout(timer);
   }
 }

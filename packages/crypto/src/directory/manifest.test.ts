@@ -1,5 +1,5 @@
 import { canonicalJson } from "@kavach/model";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { DOMAINS, SUITES } from "../algorithms.ts";
 import { utf8 } from "../framing.ts";
 import { bundleToJson } from "../keys/public-key-bundle.ts";
@@ -71,6 +71,8 @@ describe("a signed manifest", () => {
     const lasting = await signed({ expires_at: "2030-01-01T00:00:00.000Z" });
     expect(await opened(lasting, { nowMs: NOW_MS + 99_999 })).toMatchObject({ version: 7 });
     await expect(opened(lasting, { nowMs: NOW_MS + 100_000 })).rejects.toEqual(distrusted);
+    // Nor is it for whoever has read it before: it lapses with its root.
+    expect(await opened(lasting)).toMatchObject({ expiresAtMs: NOW_MS + 100_000 });
     for (const domain of [DOMAINS.permit, DOMAINS.auditCheckpoint, DOMAINS.channelMessage]) {
       await expect(opened(await signed({}, domain))).rejects.toEqual(distrusted);
     }
@@ -122,9 +124,38 @@ describe("a signed manifest", () => {
     [{ expiresAtMs: NOW_MS }, "OPTION_INVALID"],
     [{ expiresAtMs: NOW_MS + 100_001 }, "KEY_EXPIRES_FIRST"],
     [{ nowMs: NOW_MS + 100_000, expiresAtMs: NOW_MS + 100_001 }, "KEY_EXPIRED"],
+    [{ expiresAtMs: Date.UTC(10_000, 0, 1) }, "OPTION_INVALID"],
+    [{ expiresAtMs: Number.MAX_SAFE_INTEGER }, "OPTION_INVALID"],
+    [{ suite: "ml-dsa-87" }, "OPTION_INVALID"],
+    [{ expires_at: "2030-01-01T00:00:00Z" }, "OPTION_INVALID"],
+    [{ bundles: [{ ...alice, id: "\ud800" }] }, "KEY_CORRUPT"],
     [{ bundles: [alice, alice] }, "KEY_CORRUPT"],
     [{ bundles: [{ ...alice, ed25519VerifyingKey: new Uint8Array(31) }] }, "KEY_CORRUPT"],
   ])("is not built from %o", async (change, code) => {
-    await expect(buildSignedManifest(root, { ...BUILD, ...change })).rejects.toMatchObject({ code });
+    await expect(buildSignedManifest(root, { ...BUILD, ...(change as object) })).rejects.toMatchObject({ code });
+  });
+
+  it("that is long is parsed only when its root has signed it", async () => {
+    const bytesOf = (size: number) => new Uint8Array(size).fill(255);
+    const bundles = Array.from({ length: 100 }, (_, i) => ({
+      ...alice,
+      ...{
+        id: `key-${i}`,
+        mlDsaVerifyingKey: bytesOf(1952).fill(i, 0, 1),
+        ed25519VerifyingKey: bytesOf(32).fill(i, 0, 1),
+      },
+    }));
+    const long = await buildSignedManifest(root, { ...BUILD, bundles });
+    expect(long.length).toBeGreaterThan(1024 * 1024);
+    expect((await openSignedManifest(long, rootBundle, OPEN)).bundles).toHaveLength(100);
+    const text = new TextDecoder().decode(bytes);
+    const dense = text.replace(/"bundles":\[.*?\],"expires/, `"bundles":[${"{},".repeat(400_000)}{}],"expires`);
+    const parse = vi.spyOn(JSON, "parse");
+    await expect(openSignedManifest(utf8(dense), rootBundle, OPEN)).rejects.toEqual(distrusted);
+    await expect(openSignedManifest(utf8(`${dense}\n`), rootBundle, OPEN)).rejects.toEqual(corrupt);
+    const other = generate().publicKeys();
+    await expect(openSignedManifest(long, other, OPEN)).rejects.toEqual(distrusted);
+    expect(parse).not.toHaveBeenCalled();
+    parse.mockRestore();
   });
 });

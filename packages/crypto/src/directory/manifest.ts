@@ -4,7 +4,7 @@ import { z } from "zod";
 import { DOMAINS, HYBRID_SUITE, isSuite, SUITES, type Suite } from "../algorithms.ts";
 import { CryptoError, DirectoryError } from "../errors.ts";
 import { utf8 } from "../framing.ts";
-import { instantMs, instantText } from "../instant.ts";
+import { INSTANT_MS_MAX, instantMs, instantText } from "../instant.ts";
 import { expectKeyPair, type KavachKeyPair } from "../keys/key-pair.ts";
 import {
   bundleFromJson,
@@ -23,7 +23,7 @@ import { MANIFEST_BYTES_MAX } from "../v1/manifest.ts";
 export interface Manifest {
   /** 1 to 2^53-1; never goes back. */
   readonly version: number;
-  /** Unix milliseconds; from then on the manifest vouches for nothing. */
+  /** Unix milliseconds; from then on the manifest vouches for nothing. Never after the root's own expiry. */
   readonly expiresAtMs: number;
   readonly bundles: readonly PublicKeyBundle[];
   /** SHA-256 of its bytes, lower hex. */
@@ -40,6 +40,14 @@ const Unsigned = {
 const Signatures = z.strictObject({ ml_dsa_65: z.base64(), ed25519: z.base64() });
 const SignedManifest = z.strictObject({ ...Unsigned, signatures: Signatures });
 type SignedManifest = z.infer<typeof SignedManifest>;
+
+/** How every canonical manifest ends. */
+const END =
+  /,"signatures":\{"ed25519":"([A-Za-z0-9+/=]*)","ml_dsa_65":"([A-Za-z0-9+/=]*)"\}(,"suite":"[a-z0-9+-]+","version":\d+\})$/;
+/** Longer than both signatures in base64, and all that stands about them. */
+const END_LENGTH_MAX = 8192;
+/** Some 80 keys. */
+const UNVERIFIED_BYTES_MAX = 1024 * 1024;
 
 export interface BuildOptions {
   readonly bundles: readonly PublicKeyBundle[];
@@ -66,6 +74,7 @@ export async function buildSignedManifest(
   if (!Number.isSafeInteger(expiresAtMs) || !(expiresAtMs > nowMs)) {
     throw new CryptoError("OPTION_INVALID", "expiresAtMs lies in the future");
   }
+  if (expiresAtMs > INSTANT_MS_MAX) throw new CryptoError("OPTION_INVALID", "expiresAtMs is too far away");
   if (root.isExpiredAt(nowMs)) throw new CryptoError("KEY_EXPIRED", "the root key has expired");
   if (expiresAtMs > expiresAtMsOf(root.publicKeys())) {
     throw new CryptoError("KEY_EXPIRES_FIRST", "the manifest would outlive its root key");
@@ -103,14 +112,19 @@ export async function openSignedManifest(
   options: OpenOptions,
 ): Promise<Manifest> {
   const { nowMs, versionMin, suite = HYBRID_SUITE } = options;
-  const { signatures, ...unsigned } = parseManifest(bytes);
+  const { text, signed, signature } = takenApart(bytes);
+  const verify = () => verifyWithSuite(suite, DOMAINS.manifest, rootBundle, utf8(signed), signature);
+  // Parsing so much takes long, and whoever serves it must not choose what a verifier is busy with: first the root must have signed it.
+  const isLong = bytes.length > UNVERIFIED_BYTES_MAX;
+  if (isLong && !(await verify())) throw distrusted("the root's signature does not verify");
+  const unsigned = parseManifest(text);
   if (unsigned.suite !== suite) throw distrusted("signed in another suite");
-  if (!(nowMs < expiresAtMsOf(rootBundle))) throw distrusted("the root key has expired");
-  const signature = { mlDsa: fromBase64(signatures.ml_dsa_65), ed25519: fromBase64(signatures.ed25519) };
-  const body = utf8(canonicalJson(unsigned));
-  const verified = await verifyWithSuite(suite, DOMAINS.manifest, rootBundle, body, signature);
-  if (!verified) throw distrusted("the root's signature does not verify");
-  const expiresAtMs = corruptUnless(() => instantMs(unsigned.expires_at));
+  const rootExpiresAtMs = expiresAtMsOf(rootBundle);
+  if (!(nowMs < rootExpiresAtMs)) throw distrusted("the root key has expired");
+  if (!isLong && !(await verify())) throw distrusted("the root's signature does not verify");
+  const statedMs = corruptUnless(() => instantMs(unsigned.expires_at));
+  // Who read it in time must not go on with it when the root is void.
+  const expiresAtMs = Math.min(statedMs, rootExpiresAtMs);
   if (!(nowMs < expiresAtMs)) throw distrusted("the manifest has lapsed");
   if (!(unsigned.version >= versionMin)) throw distrusted("a newer manifest was seen before");
   const bundles = corruptUnless(() => {
@@ -121,11 +135,22 @@ export async function openSignedManifest(
   return { version: unsigned.version, expiresAtMs, bundles, digest: Buffer.from(sha256(bytes)).toString("hex") };
 }
 
-/** Refuses every spelling but the canonical one, so that equal manifests are equal bytes and no name appears twice. */
-function parseManifest(bytes: Uint8Array): SignedManifest {
+/** The manifest's bytes, what of them is signed, and the signatures. In canonical JSON these stand where only suite and version follow. */
+function takenApart(bytes: Uint8Array) {
   if (bytes.length > MANIFEST_BYTES_MAX) throw new DirectoryError("Corrupt", "the manifest is too long");
   return corruptUnless(() => {
     const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+    const end = END.exec(text.slice(-END_LENGTH_MAX));
+    if (end === null) throw new SyntaxError("not canonical JSON");
+    const [whole, ed25519 = "", mlDsa = "", rest = ""] = end;
+    const signature = { mlDsa: fromBase64(mlDsa), ed25519: fromBase64(ed25519) };
+    return { text, signed: text.slice(0, -whole.length) + rest, signature };
+  });
+}
+
+/** Refuses every spelling but the canonical one, so that equal manifests are equal bytes and no name appears twice. */
+function parseManifest(text: string): SignedManifest {
+  return corruptUnless(() => {
     const manifest = SignedManifest.parse(JSON.parse(text));
     if (canonicalJson(manifest) !== text) throw new SyntaxError("not canonical JSON");
     // Base64 has spellings that differ in bits which no byte holds.

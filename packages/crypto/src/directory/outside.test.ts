@@ -176,6 +176,31 @@ describe("a key that is missed", () => {
   });
 });
 
+describe("a source that hangs", () => {
+  afterEach(() => vi.useRealTimers());
+
+  it("holds up nobody who misses a key for longer than ten seconds, nor those whose keys are there", async () => {
+    const clock = clockAt(NOW_MS);
+    const first = await manifestOf(1);
+    const second = await manifestOf(2, [alice, bob]);
+    const { promise: hanging, resolve: answer } = Promise.withResolvers<Uint8Array>();
+    const read = vi.fn<() => Promise<Uint8Array>>().mockResolvedValueOnce(first).mockReturnValue(hanging);
+    const source = signedManifestSource({ read, rootBundle: root.publicKeys(), clock });
+    const directory = await PublicKeyDirectory.fromSource(source, { clock, refetchMinMs: 0 });
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    const missed = expect(directory.fetch(bob.id)).rejects.toEqual(fails("NotFound"));
+    expect(await directory.fetch(alice.id)).toEqual(alice);
+    await vi.advanceTimersByTimeAsync(10_000);
+    await missed;
+    // No other reading is begun beside it, and what it brings after all is taken.
+    const found = directory.fetch(bob.id);
+    answer(second);
+    expect(await found).toEqual(bob);
+    expect(read).toHaveBeenCalledTimes(2);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+});
+
 describe("PublicKeyDirectory over HTTP", () => {
   let server: Server;
   let url: string;
@@ -201,7 +226,7 @@ describe("PublicKeyDirectory over HTTP", () => {
 
   it("reads no other kind of URL, and nothing without bounds", async () => {
     const rootBundle = root.publicKeys();
-    for (const wrong of ["file:///etc/hostname", "manifest", ""]) {
+    for (const wrong of ["file:///etc/hostname", "manifest", "", "https://name:secret@host/m"]) {
       await expect(PublicKeyDirectory.fromHttp(wrong, { rootBundle })).rejects.toEqual(optionInvalid);
     }
     await expect(load({ timeoutMs: 0 })).rejects.toEqual(optionInvalid);

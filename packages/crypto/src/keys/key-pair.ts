@@ -4,7 +4,7 @@ import { SYSTEM_CLOCK } from "@kavach/system";
 import { ED25519, type KeyAlgorithm, ML_DSA_65, ML_KEM_768, X25519 } from "../algorithms.ts";
 import { CryptoError } from "../errors.ts";
 import { concat, equalBytes, utf8 } from "../framing.ts";
-import { instantText } from "../instant.ts";
+import { INSTANT_MS_MAX, instantText } from "../instant.ts";
 import { expectNoOther, optionsOf } from "../no-other-option.ts";
 import { provider, randomBytes, type SecretKey } from "../provider.ts";
 import { encodeSignedManifestV1 } from "../v1/manifest.ts";
@@ -304,7 +304,6 @@ function publicKeysOf(seeds: Seeds) {
 
 function expiryText(nowMs: number, expiresInSeconds: number): string {
   const expiresAtMs = nowMs + expiresInSeconds * 1000;
-  // The last instant that RFC 3339 can write.
-  if (expiresAtMs > Date.UTC(9999, 11, 31)) throw new CryptoError("OPTION_INVALID", "expiresInSeconds is too far away");
+  if (expiresAtMs > INSTANT_MS_MAX) throw new CryptoError("OPTION_INVALID", "expiresInSeconds is too far away");
   return instantText(expiresAtMs);
 }

@@ -117,6 +117,23 @@ describe("KeyRing", () => {
     }
   });
 
+  it("is made of key pairs, not of what only looks like one, and so is a PermitSigner", () => {
+    const { first, clock, ring } = ringOf();
+    for (const none of [undefined, null, {}, first.publicKeys()]) {
+      expect(() => new KeyRing({ active: none as never, clock })).toThrow(code("KEY_CORRUPT"));
+      expect(() => ring.rotate(none as never)).toThrow(code("KEY_CORRUPT"));
+    }
+    for (const none of [null, {}, first.publicKeys()]) {
+      expect(() => new PermitSigner({ keyPair: none as never, clock })).toThrow(code("KEY_CORRUPT"));
+    }
+    expect(() => new PermitSigner({ keyRing: {} as never, clock })).toThrow(code("OPTION_INVALID"));
+    expect(() => new PermitSigner({ keyPair: first, clock: {} as never })).toThrow(code("OPTION_INVALID"));
+    for (const Made of [KeyRing, PermitSigner, PermitVerifier]) {
+      expect(() => new Made(undefined as never)).toThrow(code("OPTION_INVALID"));
+    }
+    expect(ring.active).toBe(first);
+  });
+
   it("or a single key is what a PermitSigner signs with, not both", () => {
     const { first, clock, ring } = ringOf();
     for (const option of [{}, { keyPair: first, keyRing: ring }]) {

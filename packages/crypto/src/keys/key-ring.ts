@@ -55,7 +55,7 @@ export class KeyRing implements KeyLookup {
 
   /**
    * From now on `next` signs. Returns the key that signed until now; dispose of it when what it was signing is out. Throws CryptoError
-   * `OPTION_INVALID` for a key that is in the ring already, `KEY_EXPIRED` or `KEY_DISPOSED`; the ring then stays as it is.
+   * `KEY_CORRUPT` for what is no key pair, `OPTION_INVALID` for one in the ring already, `KEY_EXPIRED` or `KEY_DISPOSED`; the ring then stays as it is.
    */
   rotate(next: KavachKeyPair): KavachKeyPair {
     expectKeyPair(next);
@@ -93,6 +93,7 @@ export class KeyRing implements KeyLookup {
   }
 
   #checked(keyPair: KavachKeyPair): KavachKeyPair {
+    expectKeyPair(keyPair);
     signingKeysOf(keyPair);
     if (keyPair.isExpiredAt(this.#clock.nowMs())) throw new CryptoError("KEY_EXPIRED", "the key has expired");
     return keyPair;

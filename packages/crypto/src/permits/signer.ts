@@ -89,6 +89,7 @@ export class PermitSigner {
     if (keyRing !== undefined && !(keyRing instanceof KeyRing)) {
       throw new CryptoError("OPTION_INVALID", "keyRing is a KeyRing");
     }
+    if (typeof clock?.nowMs !== "function") throw new CryptoError("OPTION_INVALID", "clock is a Clock");
     this.#activeKeyPair = () => (keyRing === undefined ? (keyPair as KavachKeyPair) : keyRing.active);
     this.#clock = clock;
     this.suite = suite;

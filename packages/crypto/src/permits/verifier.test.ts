@@ -93,6 +93,8 @@ describe("PermitVerifier: what is compared", () => {
     { action: { name: "issue_refund", params: new Map([["memo", "\ud800"]]) } },
     { nowMs: Number.NaN },
     { nowMs: undefined },
+    { isRevoked: null },
+    { isRevoked: false },
     { sessionId: "s-1" },
     { resource: "orders/1" },
     { action: { name: "issue_refund", params: PARAMS, audience: "payments" } },
@@ -163,8 +165,9 @@ describe("PermitVerifier: keys", () => {
       async () => other.publicKeys(),
       async () => ({ ...other.publicKeys(), id: keyPair.id }),
       async () => undefined,
-      async () => ({ ...keyPair.publicKeys(), expiresAt: "some day" }),
+      // The right keys, and nothing that says how long they count.
       async () => ({ ...keyPair.publicKeys(), expiresAt: undefined }),
+      async () => ({ ...keyPair.publicKeys(), expiresAt: "some day" }),
     ];
     for (const fetch of answers) {
       const lying = new PermitVerifier({ directory: { fetch } as unknown as PublicKeyDirectory });

@@ -189,6 +189,7 @@ function checkExpectation(expectation: Partial<PermitExpectation> | undefined): 
   if (!isName(action.name)) throw missing("action");
   if (!(action.params instanceof Map)) throw missing("params");
   if (!Number.isFinite(expected.nowMs)) throw missing("time");
+  // `null` for a feed that is not there yet would read as "nothing was revoked".
   if (expected.isRevoked !== undefined && typeof expected.isRevoked !== "function") {
     throw new CryptoError("EXPECTATION_INVALID", "isRevoked is a function");
   }

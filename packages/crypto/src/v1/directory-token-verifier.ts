@@ -32,6 +32,7 @@ export class DirectoryTokenVerifier {
     const { clock = SYSTEM_CLOCK, hybrid = true, enforceExpiry = true } = optionsOf(options);
     const unknown = Object.keys(options).find((name) => !OPTIONS.has(name));
     if (unknown !== undefined) throw new CryptoError("OPTION_INVALID", `unknown option ${unknown}`);
+    if (typeof directory?.fetch !== "function") throw new CryptoError("OPTION_INVALID", "give a directory");
     // `null` where a flag is meant would switch a defence off.
     if (typeof hybrid !== "boolean" || typeof enforceExpiry !== "boolean") {
       throw new CryptoError("OPTION_INVALID", "hybrid and enforceExpiry are true or false");
@@ -44,7 +45,7 @@ export class DirectoryTokenVerifier {
   }
 
   /**
-   * Rejects with TokenError, with the directory's DirectoryError when it does not have the key, and with CryptoError `CLAIMS_INVALID` when
+   * Rejects with TokenError, with the directory's DirectoryError when it does not have the key or has no bundle for it, and with CryptoError `CLAIMS_INVALID` when
    * the token is none.
    */
   async verify(token: PermitToken, signature: Uint8Array): Promise<void> {

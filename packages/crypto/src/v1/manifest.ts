@@ -40,7 +40,9 @@ export function parseSignedManifestV1(bytes: Uint8Array, rootMlDsaVerifyingKey: 
   const { bundles_json: text, signature } = Object(json) as { bundles_json?: unknown; signature?: unknown };
   if (typeof text !== "string" || !text.isWellFormed() || !isBytes(signature)) throw corrupt();
   const root = provider.publicKey(ML_DSA_65, rootMlDsaVerifyingKey);
-  if (!provider.verify(ML_DSA_65, root, utf8(text), NO_CONTEXT, Uint8Array.from(signature))) {
+  // Of a list of millions no copy is made.
+  const isSignature = signature.length === ML_DSA_65.signatureBytes;
+  if (!isSignature || !provider.verify(ML_DSA_65, root, utf8(text), NO_CONTEXT, Uint8Array.from(signature))) {
     throw new DirectoryError("RootSignatureInvalid", "the root's signature does not verify");
   }
   return parseBundles(text);
@@ -56,8 +58,21 @@ function parseBundles(text: string): PublicKeyBundle[] {
   }
 }
 
+/** Quotes, brackets and braces: a bundle has some 25 of them, and at least 6,400 bytes. */
+const MARKS: Uint8Array = new Uint8Array(256);
+for (const mark of '"[{') MARKS[mark.charCodeAt(0)] = 1;
+const BYTES_PER_MARK_MIN = 50;
+const MARKS_OF_FEW = 1000;
+
+/** What is dense with objects, lists and texts holds no keys, and would cost its parser many times its length. */
+function isDense(bytes: Uint8Array): boolean {
+  let marks = 0;
+  for (const byte of bytes) marks += MARKS[byte] as number;
+  return marks > MARKS_OF_FEW + bytes.length / BYTES_PER_MARK_MIN;
+}
+
 function decoded(bytes: Uint8Array): string {
-  if (bytes.length > MANIFEST_BYTES_MAX) throw corrupt();
+  if (bytes.length > MANIFEST_BYTES_MAX || isDense(bytes)) throw corrupt();
   try {
     return decoder.decode(bytes);
   } catch (cause) {

@@ -63,9 +63,19 @@ describe("PqTokenSigner", () => {
       await verifier.verify(token, (await signers[i]?.sign(token)) as Uint8Array);
       await expect(verifier.sign(token)).rejects.toMatchObject({ code: "NO_SIGNING_KEY" });
     }
-    expect(() => PqTokenSigner.pqOnly({ ...publics, mlDsaSigningKey: new Uint8Array(31) })).toThrow(
-      expect.objectContaining({ code: "KEY_CORRUPT" }),
-    );
+    const whole = { ...publics, mlDsaSigningKey: none, ed25519SigningKey: none };
+    for (const wrong of [
+      undefined,
+      { ...whole, mlDsaSigningKey: new Uint8Array(31) },
+      { ...whole, mlDsaSigningKey: undefined },
+      { ...whole, mlDsaVerifyingKey: [...whole.mlDsaVerifyingKey] },
+      { ...whole, keyId: undefined },
+      { ...whole, keyId: 7 },
+    ]) {
+      for (const make of ["hybrid", "pqOnly"] as const) {
+        expect(() => PqTokenSigner[make](wrong as never)).toThrow(expect.objectContaining({ code: "KEY_CORRUPT" }));
+      }
+    }
   });
 
   it("signs nothing with a key that expired or was disposed of", async () => {
@@ -100,6 +110,21 @@ describe("a token, an option or a directory that is none", () => {
       await expect(verifier.verify(none as never, signature)).rejects.toEqual(invalid);
     },
   );
+
+  it("a directory that is none is refused, and one that answers with no bundle has none", async () => {
+    for (const none of [undefined, null, {}, new Map()]) {
+      expect(() => new DirectoryTokenVerifier(none as never)).toThrow(
+        expect.objectContaining({ code: "OPTION_INVALID" }),
+      );
+    }
+    const signature = await signer.sign(token);
+    const whole = keyPair.publicKeys();
+    await new DirectoryTokenVerifier({ fetch: async () => whole }, { clock }).verify(token, signature);
+    for (const answer of [undefined, null, {}, { ...whole, expiresAt: undefined }, { ...whole, expiresAt: "soon" }]) {
+      const lying = new DirectoryTokenVerifier({ fetch: async () => answer as never }, { clock });
+      await expect(lying.verify(token, signature)).rejects.toMatchObject({ name: "DirectoryError", code: "Corrupt" });
+    }
+  });
 
   // An empty text, a zero or null where a flag is meant would read as false and switch the defence off.
   it.each([{ hybrid: null }, { hybrid: 0 }, { enforceExpiry: null }, { enforceExpiry: "" }, { strict: true }])(

@@ -1,12 +1,19 @@
 /** Signs and verifies permits of format 1. What that format does not bind is said at `PermitToken`; prefer `PermitSigner`. */
 import type { Clock } from "@kavach/model";
 import { SYSTEM_CLOCK } from "@kavach/system";
-import { ED25519, HYBRID_SUITE, ML_DSA_65, SUITE_HAS_ED25519, type Suite } from "../algorithms.ts";
+import {
+  ED25519,
+  HYBRID_SUITE,
+  ML_DSA_65,
+  type SignatureAlgorithm,
+  SUITE_HAS_ED25519,
+  type Suite,
+} from "../algorithms.ts";
 import { CryptoError } from "../errors.ts";
 import { expectKeyPair, KavachKeyPair, signingKeysOf } from "../keys/key-pair.ts";
 import { expiresAtMsOf, verifyingKeysOf } from "../keys/public-key-bundle.ts";
 import { expectNoOther, optionsOf } from "../no-other-option.ts";
-import { provider } from "../provider.ts";
+import { provider, type SecretKey } from "../provider.ts";
 import {
   decodeEnvelope,
   type EnvelopeKeys,
@@ -94,23 +101,19 @@ export class PqTokenSigner {
       mlDsa: provider.publicKey(ML_DSA_65, raw.mlDsaVerifyingKey),
       ed25519: provider.publicKey(ED25519, raw.ed25519VerifyingKey),
     };
-    if (isEmpty(raw.mlDsaSigningKey) || isEmpty(raw.ed25519SigningKey)) {
-      return new PqTokenSigner(raw.keyId, HYBRID_SUITE, keys, noSecrets);
-    }
-    const secrets = {
-      mlDsa: provider.secretKey(ML_DSA_65, raw.mlDsaSigningKey),
-      ed25519: provider.secretKey(ED25519, raw.ed25519SigningKey),
-    };
-    return new PqTokenSigner(raw.keyId, HYBRID_SUITE, keys, () => secrets);
+    const mlDsa = secretIn(ML_DSA_65, raw.mlDsaSigningKey);
+    const ed25519 = secretIn(ED25519, raw.ed25519SigningKey);
+    const secrets = mlDsa === undefined || ed25519 === undefined ? noSecrets : () => ({ mlDsa, ed25519 });
+    return new PqTokenSigner(raw.keyId, HYBRID_SUITE, keys, secrets);
   }
 
   /** Throws CryptoError `KEY_CORRUPT`. */
   static pqOnly(raw: PqOnlyKeys): PqTokenSigner {
     expectRaw(raw);
     const keys = { mlDsa: provider.publicKey(ML_DSA_65, raw.mlDsaVerifyingKey), ed25519: undefined };
-    if (isEmpty(raw.mlDsaSigningKey)) return new PqTokenSigner(raw.keyId, "ml-dsa-65", keys, noSecrets);
-    const secrets = { mlDsa: provider.secretKey(ML_DSA_65, raw.mlDsaSigningKey), ed25519: undefined };
-    return new PqTokenSigner(raw.keyId, "ml-dsa-65", keys, () => secrets);
+    const mlDsa = secretIn(ML_DSA_65, raw.mlDsaSigningKey);
+    const secrets = mlDsa === undefined ? noSecrets : () => ({ mlDsa, ed25519: undefined });
+    return new PqTokenSigner(raw.keyId, "ml-dsa-65", keys, secrets);
   }
 
   static #fromKeyPair(keyPair: KavachKeyPair, suite: Suite, options: ClockOption): PqTokenSigner {
@@ -160,8 +163,10 @@ function expectRaw(raw: PqOnlyKeys): void {
   throw new CryptoError("KEY_CORRUPT", "keyId is a text that is not empty");
 }
 
-/** What is no bytes at all is for the provider to refuse: only an empty key says that there is none. */
-const isEmpty = (key: Uint8Array) => key instanceof Uint8Array && key.length === 0;
+/** Undefined where the key is empty; what is no bytes at all is for the provider to refuse. Throws CryptoError `KEY_CORRUPT`. */
+function secretIn(algorithm: SignatureAlgorithm, key: Uint8Array): SecretKey | undefined {
+  return key instanceof Uint8Array && key.length === 0 ? undefined : provider.secretKey(algorithm, key);
+}
 
 function noSecrets(): never {
   throw new CryptoError("NO_SIGNING_KEY", "this signer only verifies");

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { PublicKeyDirectory } from "../directory/directory.ts";
 import { signedManifestSourceV1, unsignedManifestSourceV1 } from "../directory/source.ts";
 import { DirectoryError } from "../errors.ts";
@@ -78,5 +78,20 @@ describe("manifests of the Python package 0.1.5", () => {
     expect(() => keyOf("expired").buildSignedManifest(BUNDLES, { clock: clockAt(Date.parse("2026-11-25")) })).toThrow(
       expect.objectContaining({ code: "KEY_EXPIRED" }),
     );
+  });
+
+  it("are not parsed when they are dense with what is no key", async () => {
+    const parse = vi.spyOn(JSON, "parse");
+    const junk = "{},".repeat(100_000);
+    for (const signed of [true, false]) {
+      for (const text of [`[${junk}{}]`, `{"x":[${junk}{}],"bundles_json":"[]","signature":[]}`]) {
+        await expect(load(signed, text, "root")).rejects.toMatchObject({ code: "Corrupt" });
+      }
+    }
+    expect(parse).not.toHaveBeenCalled();
+    parse.mockRestore();
+    // A signature of millions of numbers is none.
+    const long = `{"bundles_json":"[]","signature":[${"1,".repeat(2_000_000)}1]}`;
+    await expect(load(true, long, "root")).rejects.toMatchObject({ code: "RootSignatureInvalid" });
   });
 });
