@@ -44,9 +44,12 @@ export {
   type TokenErrorCode,
 } from "./errors.ts";
 export { instantText, signedInstantText } from "./instant.ts";
+export { readAtMost, replaceFile } from "./keys/disk.ts";
+export { KEY_FILE_BYTES_MAX } from "./keys/encrypted-file.ts";
 export { decodeKeyFile, encodeKeyFile } from "./keys/key-file.ts";
 export { type GenerateOptions, KavachKeyPair, type LoadOptions, type SaveOptions } from "./keys/key-pair.ts";
 export { KeyRing, type KeyRingOptions } from "./keys/key-ring.ts";
+export { readPassphraseFile } from "./keys/passphrase-file.ts";
 export {
   bundleFromBytes,
   bundleFromJson,
@@ -72,6 +75,7 @@ export { parseJsonStrictly } from "./strict-json.ts";
 export { DirectoryTokenVerifier, type DirectoryTokenVerifierOptions } from "./v1/directory-token-verifier.ts";
 export {
   buildUnsignedManifestV1,
+  MANIFEST_BYTES_MAX,
   parseSignedManifestV1,
   parseUnsignedManifestV1,
 } from "./v1/manifest.ts";
