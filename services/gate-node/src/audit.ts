@@ -11,11 +11,11 @@ import {
   type OriginRegistry,
   openJsonlSink,
 } from "@kavach/audit";
-import { bundleToBytes, CryptoError, KavachKeyPair, KeyRing } from "@kavach/crypto";
+import { bundleToBytes, KavachKeyPair, type KeyRing } from "@kavach/crypto";
 import type { Clock } from "@kavach/model";
 import { ConfigError, type Report } from "@kavach/service";
 import type { Config } from "./config.ts";
-import { openKeyPair, readKeyFile, readKeyPair, rotate } from "./key-files.ts";
+import { KeyFile, ringOf, takeInto } from "./key-files.ts";
 
 export interface NodeAudit extends AuditSink {
   /** Takes the key's file again. Resolves with whether it holds another key; rejects when it holds none, and then the key stays. */
@@ -67,15 +67,6 @@ export async function openAudit(
   };
 }
 
-function ringOf(setting: string, active: KavachKeyPair, clock: Clock): KeyRing {
-  try {
-    return new KeyRing({ active, clock });
-  } catch (error) {
-    if (!(error instanceof CryptoError)) throw error;
-    throw new ConfigError(`${setting}: ${error.message}`, { cause: error });
-  }
-}
-
 async function openLog(options: AuditLogOptions, giveUp: () => Promise<void>): Promise<AuditLog> {
   try {
     return await named(options.folder, AuditLog.open(options));
@@ -108,20 +99,13 @@ async function openKey(
     const active = await named(folder, keyOfFolder(folder, clock, say));
     return { ring: ringOf("audit_dir", active, clock), reload: async () => false };
   }
-  const read = () => readKeyFile("audit_key", audit_key, (bytes) => bytes);
-  const open = (content: Uint8Array) => openKeyPair("audit_key", audit_key, content, passphrase_file);
-  let content = await read();
-  const ring = ringOf("audit_key", await open(content), clock);
+  const file = new KeyFile("audit_key", audit_key, passphrase_file);
+  const ring = ringOf("audit_key", await file.open(), clock);
   return {
     ring,
     async reload() {
-      const found = await read();
-      if (Buffer.compare(found, content) === 0) return false;
-      const next = await open(found);
-      const isOther = next.id !== ring.active.id;
-      if (isOther) rotate(ring, next);
-      content = found;
-      return isOther;
+      const found = await file.changed();
+      return found !== undefined && takeInto(ring, found);
     },
   };
 }
@@ -154,7 +138,7 @@ async function openRegistry(
 /** For a single node, whose log is verified by the key that lies beside it. */
 async function keyOfFolder(folder: string, clock: Clock, say: (what: string) => void): Promise<KavachKeyPair> {
   const path = join(folder, "audit.key");
-  if (existsSync(path)) return await readKeyPair("audit_dir", path, undefined);
+  if (existsSync(path)) return await new KeyFile("audit_dir", path, undefined).open();
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const keyPair = KavachKeyPair.generate({ clock });
   await keyPair.saveToFile(path);

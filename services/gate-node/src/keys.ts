@@ -5,8 +5,9 @@ import {
   DirectoryError,
   type DirectorySource,
   KavachKeyPair,
-  KeyRing,
-  keyIdOf,
+  KEY_FILE_BYTES_MAX,
+  type LoadedKeys,
+  MANIFEST_BYTES_MAX,
   PermitVerifier,
   type PublicKeyBundle,
   PublicKeyDirectory,
@@ -17,8 +18,9 @@ import {
 import type { Clock } from "@kavach/model";
 import { ConfigError, type ReloadOptions, reloadAgainAndAgain } from "@kavach/service";
 import type { Config } from "./config.ts";
-import { openKeyPair, readKeyFile, rotate } from "./key-files.ts";
+import { type FoundKey, KeyFile, readKeyFile, ringOf, takeInto } from "./key-files.ts";
 import { type PermitFormat, type Sealing, SUITE, sealingOf } from "./sealing.ts";
+import { isVouchedFor, onlyVouched, vouchingOf } from "./vouching.ts";
 
 export interface Keys {
   readonly signer: Sealing;
@@ -26,23 +28,28 @@ export interface Keys {
   /** Root-signed, as it was given. */
   readonly manifest: Uint8Array;
   readonly manifestVersion: number;
+  /** Unix milliseconds; from then on it vouches for nothing. */
+  readonly manifestExpiresAtMs: number;
+  /** Why no verifier would take what this node signs now; then it signs nothing. Undefined: all is well. */
+  readonly fault: () => string | undefined;
   /** Key and root were made at this start and die with the process. */
   readonly ephemeral: boolean;
   /**
-   * Takes the files again. Resolves with whether anything changed; rejects when they do not fit together, and then what signs stays as it
+   * Takes the files again. Resolves with whether anything changed; rejects when they do not fit together, and then the key stays as it
    * is. A newer manifest that holds is taken in any case: what its root no longer vouches for must not verify.
    */
   reload(): Promise<boolean>;
 }
 
-const EMBEDDED_MANIFEST_MS = 365 * 86_400_000;
+/** Longer than any process lives: what it made for itself ends with it. */
+const EMBEDDED_MANIFEST_MS = 3650 * 86_400_000;
 const NOT_IN_MANIFEST = "manifest: this node's key is not in it; sign a manifest that holds the key, and give that";
 
 /** Where keys come from: files that may change, or what was made at the start. */
 interface KeySource {
-  /** The key file's bytes, which are opened only when they are others than before: opening an encrypted one is dear by design. */
-  readonly readKeys: () => Promise<Uint8Array>;
-  readonly openKeys: (content: Uint8Array) => Promise<KavachKeyPair>;
+  readonly openKeys: () => Promise<KavachKeyPair>;
+  /** Undefined where they are those that were taken last. */
+  readonly changedKeys: () => Promise<FoundKey | undefined>;
   readonly readManifest: () => Promise<Uint8Array>;
   readonly readRoot: () => Promise<PublicKeyBundle>;
   /** Where the newest manifest that was taken is remembered across restarts. */
@@ -61,11 +68,12 @@ export async function openKeys(config: Config, clock: Clock): Promise<Keys> {
     }
     return await assemble(await makeKeys(clock), permit_format, clock);
   }
+  const keyFile = new KeyFile("keys", keys, passphrase_file);
   const source: KeySource = {
-    readKeys: () => readKeyFile("keys", keys, (content) => content),
-    openKeys: (content) => openKeyPair("keys", keys, content, passphrase_file),
-    readManifest: () => readKeyFile("manifest", manifest, (content) => new Uint8Array(content)),
-    readRoot: () => readKeyFile("root", root, bundleFromBytes),
+    openKeys: () => keyFile.open(),
+    changedKeys: () => keyFile.changed(),
+    readManifest: () => readKeyFile("manifest", manifest, MANIFEST_BYTES_MAX, (content) => content),
+    readRoot: () => readKeyFile("root", root, KEY_FILE_BYTES_MAX, bundleFromBytes),
     ...(seen_version !== undefined && { seen: seenIn(seen_version) }),
     manifestName: manifest,
     ephemeral: false,
@@ -80,8 +88,8 @@ async function makeKeys(clock: Clock): Promise<KeySource> {
   const expiresAtMs = nowMs + EMBEDDED_MANIFEST_MS;
   const manifest = await buildSignedManifest(root, { bundles: [keyPair.publicKeys()], version: 1, expiresAtMs, nowMs });
   return {
-    readKeys: async () => new Uint8Array(0),
     openKeys: async () => keyPair,
+    changedKeys: async () => undefined,
     readManifest: async () => manifest,
     readRoot: async () => root.publicKeys(),
     manifestName: "made at this start",
@@ -106,17 +114,17 @@ function seenIn(file: string): SeenVersion {
 }
 
 async function assemble(source: KeySource, format: PermitFormat, clock: Clock): Promise<Keys> {
-  let content = await source.readKeys();
-  const keyPair = await source.openKeys(content);
+  const keyPair = await source.openKeys();
   // The directory says "unavailable" of any manifest it cannot read; the operator wants the file's name.
   await source.readManifest();
   const served = servedManifest(source, await source.readRoot(), clock);
   const directory = await PublicKeyDirectory.fromSource(served.source, { clock });
   expectInManifest(directory, keyPair);
-  const ring = new KeyRing({ active: keyPair, clock });
-  const signer = sealingOf(format, ring, clock);
+  const ring = ringOf("keys", keyPair, clock);
+  const fault = vouchingOf(served.loaded, ring, clock);
+  let toldVersion = directory.version;
   return {
-    signer,
+    signer: onlyVouched(sealingOf(format, ring, clock), fault),
     verifier: new PermitVerifier({ directory, suite: SUITE }),
     get manifest() {
       return served.bytes();
@@ -124,23 +132,20 @@ async function assemble(source: KeySource, format: PermitFormat, clock: Clock): 
     get manifestVersion() {
       return directory.version ?? 0;
     },
+    get manifestExpiresAtMs() {
+      return served.loaded().expiresAtMs ?? 0;
+    },
+    fault,
     ephemeral: source.ephemeral,
     async reload() {
-      const before = directory.version;
       // First the manifest: a permit under a key that no verifier knows yet would be refused everywhere.
       await directory.reload();
-      const read = await source.readKeys();
-      if (Buffer.compare(read, content) === 0) {
-        expectInManifest(directory, ring.active);
-        return directory.version !== before;
-      }
-      const next = await source.openKeys(read);
-      if (next.id !== ring.active.id) {
-        expectInManifest(directory, next);
-        rotate(ring, next);
-      }
-      content = read;
-      return true;
+      const found = await source.changedKeys();
+      if (found === undefined) expectInManifest(directory, ring.active);
+      else takeInto(ring, found, (next) => expectInManifest(directory, next));
+      const isNewer = directory.version !== toldVersion;
+      toldVersion = directory.version;
+      return isNewer || found !== undefined;
     },
   };
 }
@@ -149,6 +154,7 @@ async function assemble(source: KeySource, format: PermitFormat, clock: Clock): 
 function servedManifest({ readManifest, seen, manifestName }: KeySource, rootBundle: PublicKeyBundle, clock: Clock) {
   let read: Uint8Array = new Uint8Array(0);
   let taken = read;
+  let takenKeys: LoadedKeys = { bundles: [] };
   const inner = signedManifestSource({
     read: async () => {
       read = await readManifest();
@@ -169,17 +175,16 @@ function servedManifest({ readManifest, seen, manifestName }: KeySource, rootBun
     async load(last) {
       const loaded = await inner.load(last).catch(named);
       taken = read;
+      takenKeys = loaded;
       return loaded;
     },
   };
-  return { source, bytes: () => taken };
+  return { source, bytes: () => taken, loaded: () => takenKeys };
 }
 
 /** A key that the manifest does not hold would sign permits that nobody can verify. */
 function expectInManifest(directory: PublicKeyDirectory, keyPair: KavachKeyPair): void {
-  const idOf = (bundle: PublicKeyBundle) => keyIdOf(bundle, SUITE);
-  const keyId = idOf(keyPair.publicKeys());
-  if (!directory.bundles().some((bundle) => idOf(bundle) === keyId)) throw new ConfigError(NOT_IN_MANIFEST);
+  if (!isVouchedFor(keyPair.publicKeys(), { bundles: directory.bundles() })) throw new ConfigError(NOT_IN_MANIFEST);
 }
 
 export interface KeyWatchOptions extends Omit<ReloadOptions, "onChange"> {

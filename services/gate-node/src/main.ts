@@ -15,8 +15,9 @@ import {
 import { SYSTEM_CLOCK } from "@kavach/system";
 import { openAudit } from "./audit.ts";
 import { readConfig } from "./config.ts";
+import { watchEndings } from "./expiry.ts";
 import { wireGate } from "./gate.ts";
-import { openKeys, watchKeys } from "./keys.ts";
+import { type Keys, openKeys, watchKeys } from "./keys.ts";
 import { openPolicyBook, watchPolicies } from "./policies.ts";
 import { serve } from "./server.ts";
 import { openState } from "./state.ts";
@@ -41,7 +42,7 @@ async function start(): Promise<Started> {
     onFault: (error) => report(error, "policy file not taken; the policies in force stay"),
   });
   const watchingKeys = watchKeys(keys, {
-    onChange: (keyId, manifestVersion) => logger.info({ keyId, manifestVersion }, "keys changed"),
+    onChange: () => logger.info(keysText(keys), "keys changed"),
     onFault: (error) => report(error, "key files not taken; the keys in force stay"),
   });
   const watchingAuditKey = reloadAgainAndAgain(async () => (await audit?.reload()) ?? false, {
@@ -52,6 +53,9 @@ async function start(): Promise<Started> {
     onChange: () => logger.info("certificates changed; new connections get the new ones"),
     onFault: (error) => report(error, "certificates not taken; those in force stay"),
   });
+  const watchingEndings = watchEndings(keys, SYSTEM_CLOCK, ({ what, at }) =>
+    logger.warn({ at }, `the ${what} ends soon, and from then on this node refuses; 'kavach keys' makes the next one`),
+  );
   if (keys.ephemeral) logger.warn("permit key and root were made at this start and end with it: for one process only");
   else if (config.seen_version === undefined) {
     logger.warn("seen_version is not set: after a restart, this node takes an older manifest that has not lapsed yet");
@@ -64,7 +68,7 @@ async function start(): Promise<Started> {
   if (config.observe_only) logger.warn("observe-only: nothing is blocked");
   const at = { listen: addressText(main), admin: addressText(admin), nodeId };
   logger.info(
-    { ...at, store: config.store === "memory" ? "memory" : "redis" },
+    { ...at, ...keysText(keys), store: config.store === "memory" ? "memory" : "redis" },
     `gate-node is listening on ${at.listen}`,
   );
   return {
@@ -72,6 +76,7 @@ async function start(): Promise<Started> {
     stop: async () => {
       watching.close();
       watchingKeys.close();
+      watchingEndings.close();
       watchingAuditKey.close();
       watchingTls.close();
       await main.drain(DRAIN_MS);
@@ -83,5 +88,12 @@ async function start(): Promise<Started> {
     },
   };
 }
+
+/** What tells during a rotation how far this node is. */
+const keysText = ({ signer, manifestVersion, manifestExpiresAtMs }: Keys) => ({
+  keyId: signer.keyId,
+  manifestVersion,
+  manifestExpiresAt: new Date(manifestExpiresAtMs).toISOString(),
+});
 
 runService("gate-node", start);

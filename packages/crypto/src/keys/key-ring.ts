@@ -1,10 +1,11 @@
 /** The keys of one issuer over time: one that signs, and older ones that verify until every permit they signed has expired. */
 import { type Clock, LIMITS } from "@kavach/model";
 import { SYSTEM_CLOCK } from "@kavach/system";
+import { HYBRID_SUITE } from "../algorithms.ts";
 import { type KeyLookup, type KeyTable, tableOf } from "../directory/key-table.ts";
 import { CryptoError, DirectoryError } from "../errors.ts";
 import { type KavachKeyPair, signingKeysOf } from "./key-pair.ts";
-import type { PublicKeyBundle } from "./public-key-bundle.ts";
+import { keyIdOf, type PublicKeyBundle } from "./public-key-bundle.ts";
 
 export interface KeyRingOptions {
   readonly active: KavachKeyPair;
@@ -24,6 +25,8 @@ interface Retired {
 
 const GRACE_MS_MIN = LIMITS.permitTtlMsMax + 2 * LIMITS.permitSkewMs;
 const OPTIONS: ReadonlySet<string> = new Set(["active", "clock", "graceMs"]);
+
+const isSameKey = (a: PublicKeyBundle, b: PublicKeyBundle) => keyIdOf(a, HYBRID_SUITE) === keyIdOf(b, HYBRID_SUITE);
 
 export class KeyRing implements KeyLookup {
   readonly #clock: Clock;
@@ -52,17 +55,21 @@ export class KeyRing implements KeyLookup {
   }
 
   /**
-   * From now on `next` signs. Returns the key that signed until now; dispose of it when what it was signing is out. Throws CryptoError
-   * `OPTION_INVALID` for a key that is in the ring already, `KEY_EXPIRED` or `KEY_DISPOSED`; the ring then stays as it is.
+   * From now on `next` signs, an earlier key too: a rotation may have to be taken back. Returns the key that signed until now; dispose of it
+   * when what it was signing is out. Throws CryptoError `OPTION_INVALID` for the key that signs already and for another key under the id
+   * of one in the ring, `KEY_EXPIRED` or `KEY_DISPOSED`; the ring then stays as it is.
    */
   rotate(next: KavachKeyPair): KavachKeyPair {
-    const known = this.bundles();
-    if (known.some(({ id }) => id === next.id))
-      throw new CryptoError("OPTION_INVALID", "the key is in the ring already");
     const before = this.#active;
+    if (next.id === before.id) throw new CryptoError("OPTION_INVALID", "the key signs already");
+    const bundle = next.publicKeys();
+    const isTaken = ({ bundle: known }: Retired) => known.id === next.id && !isSameKey(known, bundle);
+    this.#dropOverdue();
+    if (this.#retired.some(isTaken)) throw new CryptoError("OPTION_INVALID", "another key of this id is in the ring");
     this.#active = this.#checked(next);
     const untilMs = this.#clock.nowMs() + this.#graceMs;
-    this.#retired = [{ bundle: before.publicKeys(), untilMs }, ...this.#retired];
+    const others = this.#retired.filter(({ bundle: known }) => known.id !== next.id);
+    this.#retired = [{ bundle: before.publicKeys(), untilMs }, ...others];
     this.#table = tableOf(this.bundles());
     return before;
   }
