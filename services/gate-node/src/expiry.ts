@@ -1,5 +1,6 @@
-/** Says in good time that the manifest or the permit key will end: from then on the node refuses. */
+/** Says in good time that the manifest or the permit key will end: from then on the node refuses. Shows at any time what is in force. */
 import type { Clock } from "@kavach/model";
+import type { Gauge } from "@kavach/service";
 import type { Keys } from "./keys.ts";
 
 /** Long enough before the end that somebody can fetch the root, milliseconds. */
@@ -33,4 +34,25 @@ export function watchEndings(keys: Ends, clock: Clock, say: (ending: Ending) => 
   look();
   const timer = setInterval(look, LOOK_MS).unref();
   return { close: () => clearInterval(timer) };
+}
+
+/** For alerts, and for whoever waits during a rotation until every node is as far. */
+export function keyGauges(keys: Ends & Pick<Keys, "manifestVersion">): Gauge[] {
+  return [
+    {
+      name: "kavach_manifest_version",
+      description: "Version of the manifest in force",
+      read: () => keys.manifestVersion,
+    },
+    {
+      name: "kavach_manifest_expiry_seconds",
+      description: "When the manifest in force lapses, Unix seconds",
+      read: () => keys.manifestExpiresAtMs / 1000,
+    },
+    {
+      name: "kavach_permit_key_expiry_seconds",
+      description: "When the key that signs permits expires, Unix seconds; none where it never does",
+      read: () => (Number.isFinite(keys.signer.keyExpiresAtMs) ? keys.signer.keyExpiresAtMs / 1000 : undefined),
+    },
+  ];
 }

@@ -42,11 +42,19 @@ it("refuses and is not ready from then on, until it is given the next one", { ti
     return `${answer.status} ${await answer.text()}`;
   };
   expect(await verdict()).toHaveProperty("permit");
+  const gauge = async (name: string) => {
+    const text = await (await fetch(`${node.adminUrl}/metrics`)).text();
+    return Number(new RegExp(`^${name}(?:\\{.*\\})? (\\S+)`, "m").exec(text)?.[1]);
+  };
+  expect(await gauge("kavach_manifest_version")).toBe(1);
+  expect(Math.abs((await gauge("kavach_manifest_expiry_seconds")) - Date.now() / 1000)).toBeLessThan(60);
+  expect(await gauge("kavach_permit_key_expiry_seconds")).toBeNaN();
   const patience = { timeout: 30_000, interval: 200 };
   await expect.poll(readiness, patience).toMatch(/^503 the manifest has lapsed/);
   expect((await verdict()).refuse?.reason).toBe("token signing failed: the manifest has lapsed");
   await putManifest(2, 600_000);
   await expect.poll(readiness, patience).toMatch(/^200/);
   expect(await verdict()).toHaveProperty("permit");
+  expect(await gauge("kavach_manifest_version")).toBe(2);
   expect(node.child.log).toMatch(/"manifestVersion":2,"manifestExpiresAt":"[^"]+","msg":"keys changed"/);
 });

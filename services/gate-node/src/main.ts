@@ -10,12 +10,13 @@ import {
   reloadAgainAndAgain,
   runService,
   type Started,
+  showGauges,
   watchTls,
 } from "@kavach/service";
 import { SYSTEM_CLOCK } from "@kavach/system";
 import { openAudit } from "./audit.ts";
 import { readConfig } from "./config.ts";
-import { watchEndings } from "./expiry.ts";
+import { keyGauges, watchEndings } from "./expiry.ts";
 import { wireGate } from "./gate.ts";
 import { type Keys, openKeys, watchKeys } from "./keys.ts";
 import { openPolicyBook, watchPolicies } from "./policies.ts";
@@ -33,6 +34,7 @@ async function start(): Promise<Started> {
   const exporter = openTelemetry("kavach-gate-node", nodeId);
   const policies = openPolicyBook(config);
   const keys = await openKeys(config, SYSTEM_CLOCK);
+  showGauges("kavach.gate-node", keyGauges(keys));
   const audit = await openAudit(config, nodeId, SYSTEM_CLOCK, { report, say: (what) => logger.warn(what) });
   const state = await openState(config, nodeId, SYSTEM_CLOCK, report);
   const rooms = wireGate({ config, state, keys, policies, audit, metrics: gateMetrics(), report });
