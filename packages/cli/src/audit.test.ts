@@ -1,6 +1,6 @@
 /** Audit logs from the command line: whole ones, altered ones, and ones that are gone. */
 import { execFile } from "node:child_process";
-import { cp, mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { cp, mkdtemp, readFile, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -155,6 +155,9 @@ it("takes the list of logs that a cluster keeps on Redis", async () => {
 it("refuses files that are not what they should be, and folders that are not there", async () => {
   await writeFile(join(folder, "other.pub"), "no key");
   await expect(verify("other.pub", dir)).rejects.toThrow("holds no public keys");
+  await symlink("/dev/zero", join(folder, "endless.pub"));
+  await expect(verify("endless.pub", dir)).rejects.toThrow("holds no public keys");
+  await expect(verify(dir, "--checkpoint", join(folder, "endless.pub"))).rejects.toThrow("is no checkpoint");
   await expect(verify(dir, "--checkpoint", join(folder, "audit.pub"))).rejects.toThrow("is no checkpoint");
   const none = join(folder, "none");
   await expect(verify(none)).rejects.toThrow(`--dir: cannot read ${none}: ENOENT`);

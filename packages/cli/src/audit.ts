@@ -13,7 +13,7 @@ import {
   verifyLog,
   verifyOrigins,
 } from "@kavach/audit";
-import { bundleFromBytes, SUITES, type Suite } from "@kavach/crypto";
+import { bundleFromBytes, KEY_FILE_BYTES_MAX, readAtMost, SUITES, type Suite } from "@kavach/crypto";
 import { ConfigError } from "@kavach/service";
 import { Command, Option } from "commander";
 import { readable } from "./reading.ts";
@@ -34,6 +34,8 @@ interface VerifyOptions {
 }
 
 const MIB = 1024 * 1024;
+/** One is some 5 KiB. */
+const CHECKPOINT_BYTES_MAX = 64 * 1024;
 
 const HELP = `
 Exit status:
@@ -161,7 +163,7 @@ async function listOf(url: string): Promise<readonly PublishedCheckpoint[]> {
 }
 
 async function readKey(file: string) {
-  const content = await readable("--key", file, (path) => readFile(path));
+  const content = await readable("--key", file, (path) => readAtMost(path, KEY_FILE_BYTES_MAX));
   try {
     return bundleFromBytes(content);
   } catch {
@@ -170,7 +172,7 @@ async function readKey(file: string) {
 }
 
 async function readPublished(file: string): Promise<PublishedCheckpoint> {
-  const note = await readable("--checkpoint", file, (path) => readFile(path));
+  const note = await readable("--checkpoint", file, (path) => readAtMost(path, CHECKPOINT_BYTES_MAX));
   try {
     const { origin, size } = readCheckpoint(note);
     return { origin, size, note };

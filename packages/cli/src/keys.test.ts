@@ -1,18 +1,27 @@
 /** The keys of a cluster, from the command to a node that takes them. */
+import { execFile } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { bundleFromBytes, KavachKeyPair, openSignedManifest } from "@kavach/crypto";
+import type { Clock } from "@kavach/model";
 import { SYSTEM_CLOCK } from "@kavach/system";
 import { REPO, startGateProcess } from "@kavach/testkit";
 import { expect, it } from "vitest";
 import { keysCommand } from "./keys.ts";
 
+const MAIN = join(import.meta.dirname, "main.ts");
+
 const fresh = () => join(mkdtempSync(join(tmpdir(), "kavach-keys-")), "keys");
 
 async function keys(...args: string[]): Promise<string[]> {
+  return await keysAt(SYSTEM_CLOCK, ...args);
+}
+
+async function keysAt(clock: Clock, ...args: string[]): Promise<string[]> {
   const lines: string[] = [];
-  await keysCommand({ clock: SYSTEM_CLOCK, print: (line) => lines.push(line) })
+  await keysCommand({ clock, print: (line) => lines.push(line) })
     .exitOverride()
     .parseAsync(args, { from: "user" });
   return lines;
@@ -57,6 +66,74 @@ it("rotates without dropping the key whose permits are about, and counts version
   expect(third.bundles.map(({ id }) => id)).toContain(active);
   await keys("manifest", "--dir", dir);
   expect((await manifestIn(dir)).version).toBe(4);
+});
+
+it("does not vouch again for a key that a rotation dropped, at any later signing", async () => {
+  const dir = fresh();
+  await keys("generate", "--dir", dir);
+  const first = (await manifestIn(dir)).bundles[0]?.id;
+  await keys("rotate", "--dir", dir);
+  expect(await keys("rotate", "--dir", dir, "--keep", "1")).toContainEqual(expect.stringContaining(`dropped ${first}`));
+  const kept = (await manifestIn(dir)).bundles.map(({ id }) => id).toSorted();
+  await keys("manifest", "--dir", dir);
+  expect((await manifestIn(dir)).bundles.map(({ id }) => id).toSorted()).toEqual(kept);
+  await keys("rotate", "--dir", dir, "--keep", "5");
+  expect((await manifestIn(dir)).bundles.map(({ id }) => id)).not.toContain(first);
+  // As after a theft: none of the earlier ones.
+  await keys("rotate", "--dir", dir, "--keep", "0");
+  const active = (await KavachKeyPair.loadFromFile(join(dir, "permit.key"))).id;
+  expect((await manifestIn(dir)).bundles.map(({ id }) => id)).toEqual([active]);
+});
+
+it("vouches for the key that it has just made, also where the clock was ahead when the others were", async () => {
+  const dir = fresh();
+  const ahead: Clock = { ...SYSTEM_CLOCK, nowMs: () => SYSTEM_CLOCK.nowMs() + 3_600_000 };
+  await keysAt(ahead, "generate", "--dir", dir);
+  await keysAt(ahead, "rotate", "--dir", dir);
+  await keys("rotate", "--dir", dir, "--keep", "1");
+  const active = (await KavachKeyPair.loadFromFile(join(dir, "permit.key"))).id;
+  expect((await manifestIn(dir)).bundles.map(({ id }) => id)).toContain(active);
+});
+
+it("signs no two manifests of one version, however many commands run at once", async () => {
+  const dir = fresh();
+  await keys("generate", "--dir", dir);
+  const rotate = () => promisify(execFile)(process.execPath, [MAIN, "keys", "rotate", "--dir", dir]);
+  const tried = await Promise.allSettled([rotate(), rotate(), rotate()]);
+  const versions = tried.flatMap((one) =>
+    one.status === "fulfilled" ? [Number(/^manifest (\d+)/.exec(one.value.stdout)?.[1])] : [],
+  );
+  expect(versions.toSorted()).toEqual(versions.map((_, n) => n + 2));
+  for (const one of tried) if (one.status === "rejected") expect(one.reason.stderr).toContain("is at work");
+  const { version, bundles } = await manifestIn(dir);
+  expect(version).toBe(versions.length + 1);
+  const active = (await KavachKeyPair.loadFromFile(join(dir, "permit.key"))).id;
+  expect(bundles.map(({ id }) => id)).toContain(active);
+  expect(readdirSync(dir)).not.toContain("lock");
+});
+
+it("leaves nothing of a set that could not be made whole", async () => {
+  const dir = fresh();
+  // Root and audit key are written before this permit key turns out to expire when no text can say.
+  const late: Clock = { ...SYSTEM_CLOCK, nowMs: () => Date.UTC(9999, 11, 30) };
+  await expect(keysAt(late, "generate", "--dir", dir, "--permit-days", "36500")).rejects.toThrow("too far away");
+  expect(readdirSync(dir)).toEqual([]);
+});
+
+it("takes no passphrase that is endless or not text, and says which file it was", async () => {
+  const dir = fresh();
+  const file = `${dir}-passphrase`;
+  for (const [content, message] of [
+    [Buffer.from("\n"), "the file is empty"],
+    [Buffer.from([0xff, 0xfe, 0x41]), "the passphrase is not UTF-8"],
+    [Buffer.alloc(4097, "a"), "the file is too long for a passphrase"],
+  ] as const) {
+    writeFileSync(file, content);
+    await expect(keys("generate", "--dir", dir, "--passphrase-file", file)).rejects.toThrow(
+      `--passphrase-file: ${file}: ${message}`,
+    );
+  }
+  await expect(keys("generate", "--dir", dir, "--passphrase-file", "/dev/zero")).rejects.toThrow("is too long");
 });
 
 it("keeps the root encrypted, and refuses a manifest that it did not sign", async () => {

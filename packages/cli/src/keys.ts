@@ -1,22 +1,38 @@
 /** `kavach keys`: the keys of a cluster in one folder, and the manifest that vouches for them. The root's file can be kept off line. */
 import { existsSync } from "node:fs";
-import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import {
   buildSignedManifest,
-  bundleFromBytes,
   bundleToBytes,
-  CryptoError,
-  DirectoryError,
+  type CryptoError,
   expiresAtMsOf,
   KavachKeyPair,
+  MANIFEST_BYTES_MAX,
   openSignedManifest,
-  type PublicKeyBundle,
+  readAtMost,
+  replaceFile,
 } from "@kavach/crypto";
 import type { Clock } from "@kavach/model";
 import { ConfigError } from "@kavach/service";
 import { Command, InvalidArgumentError } from "commander";
-import { readable } from "./reading.ts";
+import {
+  AUDIT,
+  AUDIT_PUBLIC,
+  alone,
+  MANIFEST,
+  named,
+  openKey,
+  PERMIT,
+  type PermitPublicKey,
+  passphraseOf,
+  permitPublicFile,
+  permitPublicKeysIn,
+  ROOT,
+  ROOT_PUBLIC,
+  removeMade,
+  takenIn,
+} from "./key-folder.ts";
 
 export interface KeysWorld {
   readonly clock: Clock;
@@ -35,16 +51,6 @@ interface FolderOptions {
 
 const DAY_MS = 86_400_000;
 const DAY_SECONDS = 86_400;
-const ROOT = "root.key";
-const ROOT_PUBLIC = "root.pub";
-const PERMIT = "permit.key";
-const MANIFEST = "manifest";
-const AUDIT = "audit.key";
-const AUDIT_PUBLIC = "audit.pub";
-const OWN: ReadonlySet<string> = new Set([ROOT, ROOT_PUBLIC, PERMIT, MANIFEST, AUDIT, AUDIT_PUBLIC]);
-/** Public keys that the manifest holds: the one in use and those whose permits may still be about. */
-const PUBLIC_FORM = /^permit-.+\.pub$/;
-
 export function keysCommand(world: KeysWorld): Command {
   const inFolder = (command: Command) =>
     command
@@ -73,14 +79,25 @@ export function keysCommand(world: KeysWorld): Command {
       keys.command("rotate").description("a new permit key; the manifest goes on vouching for the earlier ones"),
     ),
   )
-    .option("--keep <n>", "how many earlier keys the manifest keeps", count, 2)
-    .action(async (options: FolderOptions & { keep: number }) => rotate(world, options));
+    .option(
+      "--keep <n>",
+      "how many earlier keys the manifest keeps; 0: their permits stop verifying, as after a theft",
+      count,
+      2,
+    )
+    .action(async (options: FolderOptions & { keep: number }) => alone(options.dir, () => rotate(world, options)));
   afterManifest(
-    inFolder(keys.command("manifest").description("sign the manifest again, under the next version")),
-  ).action(async (options: FolderOptions) => {
-    const root = await rootOf(options);
-    await sign(world, options, root, await versionIn(world, options, root));
-  });
+    inFolder(
+      keys
+        .command("manifest")
+        .description("sign the manifest again, under the next version, over every permit-….pub of the folder"),
+    ),
+  ).action(async (options: FolderOptions) =>
+    alone(options.dir, async () => {
+      const root = await rootOf(options);
+      await sign(world, options, root, await versionIn(world, options, root));
+    }),
+  );
   return keys;
 }
 
@@ -91,14 +108,38 @@ async function generate(world: KeysWorld, options: FolderOptions): Promise<void>
   await mkdir(dir, { recursive: true, mode: 0o700 }).catch((error: NodeJS.ErrnoException) => {
     throw new ConfigError(`--dir: ${dir} is not to be made a folder: ${error.code}`, { cause: error });
   });
-  // A public key that lies there from before would be vouched for like the new one.
-  const taken = (await readdir(dir)).find((name) => OWN.has(name) || PUBLIC_FORM.test(name));
+  await alone(dir, () => makeAll(world, options, { passphrase, nodePassphrase }));
+}
+
+interface Passphrases {
+  readonly passphrase: string | undefined;
+  readonly nodePassphrase: string | undefined;
+}
+
+async function makeAll(world: KeysWorld, options: FolderOptions, passphrases: Passphrases): Promise<void> {
+  const { dir } = options;
+  const taken = await takenIn(dir);
   if (taken !== undefined) {
     throw new ConfigError(`${join(dir, taken)} is there already; 'keys rotate' makes the next key`);
   }
+  try {
+    await makeKeys(world, options, passphrases);
+  } catch (error) {
+    // A part of a set is of no use, and would be in the way of the next attempt.
+    await removeMade(dir);
+    throw error;
+  }
+}
+
+async function makeKeys(
+  world: KeysWorld,
+  options: FolderOptions,
+  { passphrase, nodePassphrase }: Passphrases,
+): Promise<void> {
+  const { dir } = options;
   const root = KavachKeyPair.generate({ clock: world.clock });
   await root.saveToFile(join(dir, ROOT), passphrase === undefined ? {} : { passphrase });
-  await replace(join(dir, ROOT_PUBLIC), bundleToBytes(root.publicKeys()));
+  await replaceFile(join(dir, ROOT_PUBLIC), bundleToBytes(root.publicKeys()));
   await newAuditKey(world, dir, nodePassphrase);
   const permit = await newPermitKey(world, options);
   await sign(world, options, root, 0);
@@ -119,10 +160,10 @@ async function rotate(world: KeysWorld, options: FolderOptions & { keep: number 
   const nodePassphrase = await passphraseOfNodes(options);
   const permit = await newPermitKey(world, options);
   try {
-    await sign(world, options, root, before, options.keep + 1);
+    await sign(world, options, root, before, { newest: permit.id, keep: options.keep });
   } catch (error) {
     // Nobody will ever sign with it.
-    await rm(publicFile(options.dir, permit));
+    await rm(permitPublicFile(options.dir, permit.publicKeys()));
     throw error;
   }
   const { id } = permit;
@@ -149,12 +190,8 @@ async function passphraseOfNodes({ dir, nodePassphraseFile }: FolderOptions): Pr
 async function newPermitKey(world: KeysWorld, { dir, permitDays }: FolderOptions): Promise<KavachKeyPair> {
   const expiry = permitDays === undefined ? {} : { expiresInSeconds: permitDays * DAY_SECONDS };
   const permit = KavachKeyPair.generate({ clock: world.clock, ...expiry });
-  await replace(publicFile(dir, permit), bundleToBytes(permit.publicKeys()));
+  await replaceFile(permitPublicFile(dir, permit.publicKeys()), bundleToBytes(permit.publicKeys()));
   return permit;
-}
-
-function publicFile(dir: string, { id, createdAt }: KavachKeyPair): string {
-  return join(dir, `permit-${Date.parse(createdAt)}-${id}.pub`);
 }
 
 async function takeIntoUse(dir: string, permit: KavachKeyPair, passphrase: string | undefined): Promise<void> {
@@ -165,37 +202,47 @@ async function takeIntoUse(dir: string, permit: KavachKeyPair, passphrase: strin
 /** A key of its own: whoever can mint permits must not be able to rewrite what was logged of them, nor the other way round. */
 async function newAuditKey(world: KeysWorld, dir: string, passphrase: string | undefined): Promise<void> {
   const audit = KavachKeyPair.generate({ clock: world.clock });
-  await replace(join(dir, AUDIT_PUBLIC), bundleToBytes(audit.publicKeys()));
+  await replaceFile(join(dir, AUDIT_PUBLIC), bundleToBytes(audit.publicKeys()));
   await audit.saveToFile(join(dir, AUDIT), passphrase === undefined ? {} : { passphrase });
   audit.dispose();
 }
 
-/** The newest `most` public keys that have not expired go into the manifest that follows version `before`. */
+interface Kept {
+  /** Id of the key that comes first, whatever the clock said when the others were made. */
+  readonly newest: string;
+  /** How many of those before it stay. */
+  readonly keep: number;
+}
+
+/** The public keys that have not expired go into the manifest that follows version `before`: all of them, or those that are kept. */
 async function sign(
   world: KeysWorld,
   options: FolderOptions,
   root: KavachKeyPair,
   before: number,
-  most = Number.POSITIVE_INFINITY,
+  kept?: Kept,
 ): Promise<void> {
   const { dir, manifestDays } = options;
   const nowMs = Math.floor(world.clock.nowMs());
-  const live = (await publicKeysIn(dir)).filter((bundle) => expiresAtMsOf(bundle) > nowMs);
-  const newestFirst = live.toSorted((a, b) => Date.parse(b.createdAt) - Date.parse(a.createdAt));
-  const bundles = newestFirst.slice(0, most);
+  const live = (await permitPublicKeysIn(dir)).filter(({ bundle }) => expiresAtMsOf(bundle) > nowMs);
+  const newestFirst = live.toSorted((a, b) => ageRank(b, kept) - ageRank(a, kept));
+  const most = kept === undefined ? live.length : kept.keep + 1;
+  const bundles = newestFirst.slice(0, most).map(({ bundle }) => bundle);
   if (bundles.length === 0) throw new ConfigError(`${dir}: no permit key that still signs; 'keys rotate' makes one`);
   const version = before + 1;
   const expiresAtMs = nowMs + manifestDays * DAY_MS;
-  await replace(join(dir, MANIFEST), await buildSignedManifest(root, { bundles, version, expiresAtMs, nowMs }));
+  await replaceFile(join(dir, MANIFEST), await buildSignedManifest(root, { bundles, version, expiresAtMs, nowMs }));
   root.dispose();
   world.print(`manifest ${version}: ${bundles.length} key(s), holds until ${new Date(expiresAtMs).toISOString()}`);
+  // What lies in the folder is vouched for when the manifest is signed the next time: a key that was dropped must not come back by that.
+  for (const { path, bundle } of newestFirst.slice(most)) {
+    await rm(path);
+    world.print(`dropped ${bundle.id}: its permits stop verifying where this manifest arrives`);
+  }
 }
 
-async function publicKeysIn(dir: string): Promise<PublicKeyBundle[]> {
-  const names = (await readdir(dir)).filter((name) => PUBLIC_FORM.test(name));
-  return await Promise.all(
-    names.map((name) => named(join(dir, name), async () => bundleFromBytes(await readFile(join(dir, name))))),
-  );
+function ageRank({ bundle }: PermitPublicKey, kept: Kept | undefined): number {
+  return bundle.id === kept?.newest ? Number.POSITIVE_INFINITY : Date.parse(bundle.createdAt);
 }
 
 /** Of the manifest in the folder. A version never goes back; a manifest that the root did not sign must not set it, nor one that is not there. */
@@ -210,7 +257,7 @@ async function versionIn(world: KeysWorld, options: FolderOptions, root: KavachK
   }
   // Judged as of its own time: one that has lapsed still says which version it was.
   const opened = await named(path, async () =>
-    openSignedManifest(await readFile(path), root.publicKeys(), { nowMs: 0, versionMin: 0 }),
+    openSignedManifest(await readAtMost(path, MANIFEST_BYTES_MAX), root.publicKeys(), { nowMs: 0, versionMin: 0 }),
   );
   if (opened.expiresAtMs < world.clock.nowMs()) world.print(`manifest ${opened.version} had lapsed`);
   return Math.max(opened.version, afterVersion ?? 0);
@@ -223,51 +270,20 @@ async function rootOf({ dir, passphraseFile }: FolderOptions): Promise<KavachKey
   return await openKey(path, await passphraseOf("--passphrase-file", passphraseFile), "--passphrase-file");
 }
 
-async function openKey(path: string, passphrase: string | undefined, option: string): Promise<KavachKeyPair> {
-  const opening = passphrase === undefined ? {} : { passphrase };
-  return await named(path, () => KavachKeyPair.loadFromFile(path, opening), option);
-}
-
-/** Faults name the file, and the option that would help. */
-async function named<T>(path: string, read: () => Promise<T>, option?: string): Promise<T> {
-  try {
-    return await read();
-  } catch (cause) {
-    if (!(cause instanceof CryptoError || cause instanceof DirectoryError)) throw cause;
-    const advice = cause.code === "PASSPHRASE_NEEDED" ? `; give ${option}` : "";
-    throw new ConfigError(`${path}: ${cause.message}${advice}`, { cause });
-  }
-}
-
-async function passphraseOf(option: string, file: string | undefined): Promise<string | undefined> {
-  if (file === undefined) return undefined;
-  const content = await readable(option, file, (path) => readFile(path, "utf8"));
-  const text = content.replace(/\r?\n$/, "");
-  if (text === "") throw new ConfigError(`${option}: ${file} is empty`);
-  return text;
-}
-
-/** Whole or not at all, for its owner alone until somebody says otherwise. */
-async function replace(path: string, content: Uint8Array): Promise<void> {
-  const draft = `${path}.new`;
-  await writeFile(draft, content, { mode: 0o600 });
-  await rename(draft, path);
-}
-
 function days(text: string): number {
   return whole(text, 36_500, "a number of days from 1 to 36500");
 }
 
 function count(text: string): number {
-  return whole(text, 100, "a number from 1 to 100");
+  return whole(text, 100, "a number from 0 to 100", 0);
 }
 
 function version(text: string): number {
   return whole(text, Number.MAX_SAFE_INTEGER - 1, "the number of a version, from 1");
 }
 
-function whole(text: string, max: number, what: string): number {
-  const value = Number(text);
-  if (!Number.isSafeInteger(value) || value < 1 || value > max) throw new InvalidArgumentError(`Give ${what}.`);
+function whole(text: string, max: number, what: string, min = 1): number {
+  const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
+  if (!Number.isSafeInteger(value) || value < min || value > max) throw new InvalidArgumentError(`Give ${what}.`);
   return value;
 }

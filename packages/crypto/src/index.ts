@@ -44,6 +44,8 @@ export {
   type TokenErrorCode,
 } from "./errors.ts";
 export { instantText, signedInstantText } from "./instant.ts";
+export { readAtMost, replaceFile } from "./keys/disk.ts";
+export { KEY_FILE_BYTES_MAX } from "./keys/encrypted-file.ts";
 export { decodeKeyFile, encodeKeyFile } from "./keys/key-file.ts";
 export {
   expectKeyPair,
@@ -53,6 +55,7 @@ export {
   type SaveOptions,
 } from "./keys/key-pair.ts";
 export { KeyRing, type KeyRingOptions } from "./keys/key-ring.ts";
+export { readPassphraseFile } from "./keys/passphrase-file.ts";
 export {
   bundleFromBytes,
   bundleFromJson,
@@ -78,6 +81,7 @@ export { parseJsonStrictly } from "./strict-json.ts";
 export { DirectoryTokenVerifier, type DirectoryTokenVerifierOptions } from "./v1/directory-token-verifier.ts";
 export {
   buildUnsignedManifestV1,
+  MANIFEST_BYTES_MAX,
   parseSignedManifestV1,
   parseUnsignedManifestV1,
 } from "./v1/manifest.ts";

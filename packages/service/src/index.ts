@@ -17,5 +17,5 @@ export {
   switchSetting,
   type TlsTexts,
 } from "./settings.ts";
-export { openTelemetry } from "./telemetry.ts";
+export { type Gauge, openTelemetry, showGauges } from "./telemetry.ts";
 export { openReport, type Report } from "./warnings.ts";

@@ -14,3 +14,23 @@ export function openTelemetry(service: string, instance?: string): PrometheusExp
   metrics.setGlobalMeterProvider(new MeterProvider({ resource, readers: [exporter] }));
   return exporter;
 }
+
+export interface Gauge {
+  readonly name: string;
+  readonly description: string;
+  /** Undefined: nothing is shown. */
+  readonly read: () => number | undefined;
+}
+
+/** Values that are read whenever somebody asks; made after `openTelemetry`. */
+export function showGauges(meter: string, gauges: readonly Gauge[]): void {
+  for (const { name, description, read } of gauges) {
+    metrics
+      .getMeter(meter)
+      .createObservableGauge(name, { description })
+      .addCallback((result) => {
+        const value = read();
+        if (value !== undefined) result.observe(value);
+      });
+  }
+}

@@ -14,7 +14,7 @@ import { bundleToBytes, KavachKeyPair, type KeyRing } from "@kavach/crypto";
 import type { Clock } from "@kavach/model";
 import { ConfigError, type Report } from "@kavach/service";
 import type { Config } from "./config.ts";
-import { openKeyPair, readKeyFile, readKeyPair, ringOf, rotate } from "./key-files.ts";
+import { KeyFile, ringOf, takeInto } from "./key-files.ts";
 import { KeyUses } from "./key-uses.ts";
 import { openLastingSink } from "./lasting-sink.ts";
 
@@ -123,24 +123,16 @@ async function openKey(
     uses.claim("audit_dir", active.publicKeys());
     return { ring: ringOf("audit_dir", active, clock), reload: async () => false };
   }
-  const read = () => readKeyFile("audit_key", audit_key, (bytes) => bytes);
-  const open = async (content: Uint8Array) => {
-    const keyPair = await openKeyPair("audit_key", audit_key, content, passphrase_file);
-    uses.claim("audit_key", keyPair.publicKeys());
-    return keyPair;
-  };
-  let content = await read();
-  const ring = ringOf("audit_key", await open(content), clock);
+  const file = new KeyFile("audit_key", audit_key, passphrase_file);
+  const claim = (keyPair: KavachKeyPair) => uses.claim("audit_key", keyPair.publicKeys());
+  const active = await file.open();
+  claim(active);
+  const ring = ringOf("audit_key", active, clock);
   return {
     ring,
     async reload() {
-      const found = await read();
-      if (Buffer.compare(found, content) === 0) return false;
-      const next = await open(found);
-      const isOther = next.id !== ring.active.id;
-      if (isOther) rotate("audit_key", ring, next);
-      content = found;
-      return isOther;
+      const found = await file.changed();
+      return found !== undefined && takeInto("audit_key", ring, found, claim);
     },
   };
 }
@@ -173,7 +165,7 @@ async function openRegistry(
 /** For a single node, whose log is verified by the key that lies beside it. */
 async function keyOfFolder(folder: string, clock: Clock, say: (what: string) => void): Promise<KavachKeyPair> {
   const path = join(folder, "audit.key");
-  if (existsSync(path)) return await readKeyPair("audit_dir", path, undefined);
+  if (existsSync(path)) return await new KeyFile("audit_dir", path, undefined).open();
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const keyPair = KavachKeyPair.generate({ clock });
   await keyPair.saveToFile(path);

@@ -14,7 +14,7 @@ import {
   redisSetting,
   switchSetting,
 } from "@kavach/service";
-import { parse as parseToml } from "smol-toml";
+import { parse as parseToml, TomlError } from "smol-toml";
 import { z } from "zod";
 
 const SCHEMA = z.strictObject({
@@ -125,7 +125,10 @@ function readConfigFile(file: string): Record<string, unknown> {
   try {
     values = parseToml(text);
   } catch (error) {
-    throw new ConfigError(`config: ${file}: ${(error as Error).message}`);
+    // The parser's text goes on with the lines around the fault, which may hold the password of a store.
+    const reason = (error as Error).message.split("\n", 1)[0];
+    const place = error instanceof TomlError ? `:${error.line}:${error.column}` : "";
+    throw new ConfigError(`config: ${file}${place}: ${reason}`);
   }
   for (const key of PATHS) {
     const value = values[key];

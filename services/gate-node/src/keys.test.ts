@@ -41,12 +41,28 @@ function signManifest(version: number, ...bundles: PublicKeyBundle[]) {
   return buildSignedManifest(root, { bundles, version, expiresAtMs: nowMs + 600_000, nowMs });
 }
 async function writeManifest(version: number, ...bundles: PublicKeyBundle[]) {
-  const bytes = await signManifest(version, ...bundles);
+  return await putManifest(await signManifest(version, ...bundles));
+}
+async function putManifest(bytes: Uint8Array) {
   // Whole or not at all, as Secrets are exchanged.
   await writeFile(file("manifest.new"), bytes);
   await rename(file("manifest.new"), file("manifest"));
   return bytes;
 }
+
+const issuedAtMs = Date.now();
+const expiresAtMs = issuedAtMs + 30_000;
+const params = new Map([["amount", 5]]);
+const claims = () => ({
+  ...{ realm: "default", sessionId: "", action: "issue_refund", resource: "", audience: [] },
+  ...{ issuedAtMs, notBeforeMs: issuedAtMs, expiresAtMs, singleUse: false, mode: "enforce" as const },
+  tokenId: randomBytes(16),
+  evaluationId: randomBytes(16),
+  principal: { id: "agent-7", kind: "agent" as const, roles: [] },
+  paramsDigest: paramsDigest(params),
+  policyDigest: randomBytes(32),
+  revision: { generation: 1, number: 1 },
+});
 
 it("sign with what the file holds, encrypted or not, and take no passphrase for a file that is not", async () => {
   const keyPair = KavachKeyPair.generate();
@@ -132,6 +148,88 @@ it("have one purpose each: the root's signs no permits, and neither of them sign
   await log?.close();
 });
 
+it("sign nothing that no verifier would take: not under a lapsed manifest, one that dropped the key, or an expired key", async () => {
+  const [first, second] = [KavachKeyPair.generate({ expiresInSeconds: 1200 }), KavachKeyPair.generate()];
+  await writeManifest(1, first.publicKeys());
+  await first.saveToFile(file("keys"));
+  const clock = { ...SYSTEM_CLOCK, aheadMs: 0, nowMs: () => SYSTEM_CLOCK.nowMs() + clock.aheadMs };
+  const keys = await openKeys(config, clock);
+  const sealed = () => keys.signer.sealToken?.(claims()).then(() => "sealed");
+  expect([keys.fault(), await sealed()]).toEqual([undefined, "sealed"]);
+  // The manifest's 600 seconds, to the millisecond.
+  clock.aheadMs = keys.manifestExpiresAtMs - Date.now() + 1;
+  expect(keys.fault()).toBe("the manifest has lapsed");
+  await expect(sealed()).rejects.toThrow("the manifest has lapsed");
+  await expect(keys.signer.seal(claims())).rejects.toThrow("the manifest has lapsed");
+  const nowMs = Date.now();
+  const holding = (version: number, ...bundles: PublicKeyBundle[]) =>
+    buildSignedManifest(root, { bundles, version, nowMs, expiresAtMs: nowMs + 7_200_000 });
+  await putManifest(await holding(2, second.publicKeys()));
+  await expect(keys.reload()).rejects.toThrow("this node's key is not in it");
+  await expect(sealed()).rejects.toThrow("the manifest does not hold the signing key");
+  await putManifest(await holding(3, second.publicKeys(), first.publicKeys()));
+  expect(await keys.reload()).toBe(true);
+  expect([keys.fault(), await sealed()]).toEqual([undefined, "sealed"]);
+  clock.aheadMs = 1_200_000;
+  expect(keys.fault()).toBe("the signing key has expired");
+  await expect(sealed()).rejects.toThrow("has expired");
+  await second.saveToFile(file("keys"));
+  expect(await keys.reload()).toBe(true);
+  expect([keys.fault(), await sealed()]).toEqual([undefined, "sealed"]);
+});
+
+it("go back to an earlier key at once, and do not take another key under the id of the one in force for it", async () => {
+  const [first, second] = [KavachKeyPair.generate(), KavachKeyPair.generate()];
+  await writeManifest(1, first.publicKeys(), second.publicKeys());
+  await first.saveToFile(file("keys"));
+  const keys = await openKeys(config, SYSTEM_CLOCK);
+  for (const next of [second, first]) {
+    await next.saveToFile(file("keys"));
+    expect(await keys.reload()).toBe(true);
+    expect(keys.signer.keyId).toBe(idOf(next));
+  }
+  const renamed = Buffer.from(second.toSecretBytes()).toString("latin1").replaceAll(second.id, first.id);
+  await writeFile(file("keys"), renamed, "latin1");
+  await expect(keys.reload()).rejects.toThrow("the key signs already");
+  expect(keys.signer.keyId).toBe(idOf(first));
+});
+
+it("are told of as changed when a manifest was taken before the key could be", async () => {
+  const [first, second] = [KavachKeyPair.generate(), KavachKeyPair.generate()];
+  await writeManifest(1, first.publicKeys());
+  await first.saveToFile(file("keys"));
+  const keys = await openKeys(config, SYSTEM_CLOCK);
+  await writeManifest(2, first.publicKeys(), second.publicKeys());
+  await writeFile(file("keys"), "half");
+  await expect(keys.reload()).rejects.toThrow(
+    /^keys: cannot read .*keys: KEY_CORRUPT: the bytes are not of this key form$/,
+  );
+  await first.saveToFile(file("keys"));
+  expect([await keys.reload(), keys.manifestVersion, await keys.reload()]).toEqual([true, 2, false]);
+});
+
+it("are refused by the name of their setting where they are endless, expired, or not encrypted beside a passphrase", async () => {
+  const keyPair = KavachKeyPair.generate({ expiresInSeconds: 60 });
+  await writeManifest(1, keyPair.publicKeys());
+  await keyPair.saveToFile(file("keys"));
+  await writeFile(file("passphrase"), "correct horse\n");
+  await expect(openKeys(configOf("--passphrase-file", file("passphrase")), SYSTEM_CLOCK)).rejects.toThrow(
+    /OPTION_INVALID: a passphrase was given, but the key file is not encrypted$/,
+  );
+  const late = { ...SYSTEM_CLOCK, nowMs: () => SYSTEM_CLOCK.nowMs() + 60_000 };
+  await expect(openKeys(config, late)).rejects.toThrow(/^keys: the key has expired$/);
+  for (const [name, message] of [
+    ["keys", /^keys: cannot read .*: KEY_CORRUPT/],
+    ["root", /^root: cannot read .*: KEY_CORRUPT/],
+  ] as const) {
+    await rm(file(name));
+    await symlink("/dev/zero", file(name));
+    await expect(openKeys(config, SYSTEM_CLOCK)).rejects.toThrow(message);
+    await rm(file(name));
+    await keyPair.saveToFile(file("keys"));
+  }
+});
+
 it("are looked at while the node runs, and a fault is told once", async () => {
   const [first, second] = [KavachKeyPair.generate(), KavachKeyPair.generate()];
   await writeManifest(1, first.publicKeys());
@@ -210,19 +308,6 @@ describe("the newest manifest that was taken, with --seen-version", () => {
 });
 
 describe("keys in a Kubernetes Secret, which changes by exchanging the link ..data", () => {
-  const issuedAtMs = Date.now();
-  const expiresAtMs = issuedAtMs + 30_000;
-  const params = new Map([["amount", 5]]);
-  const claims = () => ({
-    ...{ realm: "default", sessionId: "", action: "issue_refund", resource: "", audience: [] },
-    ...{ issuedAtMs, notBeforeMs: issuedAtMs, expiresAtMs, singleUse: false, mode: "enforce" as const },
-    tokenId: randomBytes(16),
-    evaluationId: randomBytes(16),
-    principal: { id: "agent-7", kind: "agent" as const, roles: [] },
-    paramsDigest: paramsDigest(params),
-    policyDigest: randomBytes(32),
-    revision: { generation: 1, number: 1 },
-  });
   const expectedAt = (nowMs: number) => ({
     ...{ realm: "default", principalId: "agent-7", action: { name: "issue_refund", params } },
     nowMs,

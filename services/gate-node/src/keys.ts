@@ -6,7 +6,9 @@ import {
   type DirectorySource,
   expiresAtMsOf,
   KavachKeyPair,
-  keyIdOf,
+  KEY_FILE_BYTES_MAX,
+  type LoadedKeys,
+  MANIFEST_BYTES_MAX,
   PermitVerifier,
   type PublicKeyBundle,
   PublicKeyDirectory,
@@ -17,9 +19,10 @@ import {
 import type { Clock } from "@kavach/model";
 import { ConfigError, type ReloadOptions, reloadAgainAndAgain } from "@kavach/service";
 import type { Config } from "./config.ts";
-import { openKeyPair, readKeyFile, ringOf, rotate } from "./key-files.ts";
+import { type FoundKey, KeyFile, readKeyFile, ringOf, takeInto } from "./key-files.ts";
 import { KeyUses } from "./key-uses.ts";
 import { type PermitFormat, type Sealing, SUITE, sealingOf } from "./sealing.ts";
+import { onlyVouched, vouchedIn, vouchingOf } from "./vouching.ts";
 
 export interface Keys {
   readonly signer: Sealing;
@@ -27,25 +30,30 @@ export interface Keys {
   /** Root-signed, as it was given. */
   readonly manifest: Uint8Array;
   readonly manifestVersion: number;
+  /** Unix milliseconds; from then on it vouches for nothing. */
+  readonly manifestExpiresAtMs: number;
+  /** Why no verifier would take what this node signs now; then it signs nothing. Undefined: all is well. */
+  readonly fault: () => string | undefined;
   /** Key and root were made at this start and die with the process. */
   readonly ephemeral: boolean;
   /**
-   * Takes the files again. Resolves with whether anything changed; rejects when they do not fit together, and then what signs stays as it
+   * Takes the files again. Resolves with whether anything changed; rejects when they do not fit together, and then the key stays as it
    * is. A newer manifest that holds is taken in any case: what its root no longer vouches for must not verify.
    */
   reload(): Promise<boolean>;
 }
 
-const EMBEDDED_MANIFEST_MS = 365 * 86_400_000;
+/** Longer than any process lives: what it made for itself ends with it. */
+const EMBEDDED_MANIFEST_MS = 3650 * 86_400_000;
 const NOT_IN_MANIFEST = "manifest: this node's key is not in it; sign a manifest that holds the key, and give that";
 const EXPIRES_EARLIER =
   "manifest: this node's key expires earlier in it than in the key file, and permits would outlive it; give the key that was vouched for";
 
 /** Where keys come from: files that may change, or what was made at the start. */
 interface KeySource {
-  /** The key file's bytes, which are opened only when they are others than before: opening an encrypted one is dear by design. */
-  readonly readKeys: () => Promise<Uint8Array>;
-  readonly openKeys: (content: Uint8Array) => Promise<KavachKeyPair>;
+  readonly openKeys: () => Promise<KavachKeyPair>;
+  /** Undefined where they are those that were taken last. */
+  readonly changedKeys: () => Promise<FoundKey | undefined>;
   readonly readManifest: () => Promise<Uint8Array>;
   readonly readRoot: () => Promise<PublicKeyBundle>;
   /** Where the newest manifest that was taken is remembered across restarts. */
@@ -56,7 +64,7 @@ interface KeySource {
 }
 
 /** Only the embedded store makes key and root itself: a replica with a key of its own would issue permits that no other verifies. */
-export async function openKeys(config: Config, clock: Clock, uses = new KeyUses()): Promise<Keys> {
+export async function openKeys(config: Config, clock: Clock, uses: KeyUses = new KeyUses()): Promise<Keys> {
   const { keys, manifest, root, passphrase_file, seen_version, permit_format } = config;
   if (keys === undefined || manifest === undefined || root === undefined) {
     if (keys !== undefined || manifest !== undefined || root !== undefined) {
@@ -64,11 +72,12 @@ export async function openKeys(config: Config, clock: Clock, uses = new KeyUses(
     }
     return await assemble(await makeKeys(clock), permit_format, clock, uses);
   }
+  const keyFile = new KeyFile("keys", keys, passphrase_file);
   const source: KeySource = {
-    readKeys: () => readKeyFile("keys", keys, (content) => content),
-    openKeys: (content) => openKeyPair("keys", keys, content, passphrase_file),
-    readManifest: () => readKeyFile("manifest", manifest, (content) => new Uint8Array(content)),
-    readRoot: () => readKeyFile("root", root, bundleFromBytes),
+    openKeys: () => keyFile.open(),
+    changedKeys: () => keyFile.changed(),
+    readManifest: () => readKeyFile("manifest", manifest, MANIFEST_BYTES_MAX, (content) => content),
+    readRoot: () => readKeyFile("root", root, KEY_FILE_BYTES_MAX, bundleFromBytes),
     ...(seen_version !== undefined && { seen: seenIn(seen_version) }),
     manifestName: manifest,
     ephemeral: false,
@@ -83,8 +92,8 @@ async function makeKeys(clock: Clock): Promise<KeySource> {
   const expiresAtMs = nowMs + EMBEDDED_MANIFEST_MS;
   const manifest = await buildSignedManifest(root, { bundles: [keyPair.publicKeys()], version: 1, expiresAtMs, nowMs });
   return {
-    readKeys: async () => new Uint8Array(0),
     openKeys: async () => keyPair,
+    changedKeys: async () => undefined,
     readManifest: async () => manifest,
     readRoot: async () => root.publicKeys(),
     manifestName: "made at this start",
@@ -109,24 +118,20 @@ function seenIn(file: string): SeenVersion {
 }
 
 async function assemble(source: KeySource, format: PermitFormat, clock: Clock, uses: KeyUses): Promise<Keys> {
-  const open = async (content: Uint8Array) => {
-    const keyPair = await source.openKeys(content);
-    uses.claim("keys", keyPair.publicKeys());
-    return keyPair;
-  };
-  let content = await source.readKeys();
-  const keyPair = await open(content);
-  const ring = ringOf("keys", keyPair, clock);
+  const keyPair = await source.openKeys();
+  uses.claim("keys", keyPair.publicKeys());
   // The directory says "unavailable" of any manifest it cannot read; the operator wants the file's name.
   await source.readManifest();
   const root = await source.readRoot();
   uses.claim("root", root);
   const served = servedManifest(source, root, clock);
   const directory = await PublicKeyDirectory.fromSource(served.source, { clock });
+  const ring = ringOf("keys", keyPair, clock);
   expectInManifest(directory, keyPair, format);
-  const signer = sealingOf(format, ring, clock);
+  const fault = vouchingOf({ manifest: served.loaded, ring, format, clock });
+  let toldVersion = directory.version;
   return {
-    signer,
+    signer: onlyVouched(sealingOf(format, ring, clock), fault),
     verifier: new PermitVerifier({ directory, suite: SUITE }),
     get manifest() {
       return served.bytes();
@@ -134,23 +139,25 @@ async function assemble(source: KeySource, format: PermitFormat, clock: Clock, u
     get manifestVersion() {
       return directory.version ?? 0;
     },
+    get manifestExpiresAtMs() {
+      return served.loaded().expiresAtMs ?? 0;
+    },
+    fault,
     ephemeral: source.ephemeral,
     async reload() {
-      const before = directory.version;
       // First the manifest: a permit under a key that no verifier knows yet would be refused everywhere.
       await directory.reload();
-      const read = await source.readKeys();
-      if (Buffer.compare(read, content) === 0) {
-        expectInManifest(directory, ring.active, format);
-        return directory.version !== before;
+      const found = await source.changedKeys();
+      if (found === undefined) expectInManifest(directory, ring.active, format);
+      else {
+        takeInto("keys", ring, found, (next) => {
+          uses.claim("keys", next.publicKeys());
+          expectInManifest(directory, next, format);
+        });
       }
-      const next = await open(read);
-      if (next.id !== ring.active.id) {
-        expectInManifest(directory, next, format);
-        rotate("keys", ring, next);
-      }
-      content = read;
-      return true;
+      const isNewer = directory.version !== toldVersion;
+      toldVersion = directory.version;
+      return isNewer || found !== undefined;
     },
   };
 }
@@ -159,6 +166,7 @@ async function assemble(source: KeySource, format: PermitFormat, clock: Clock, u
 function servedManifest({ readManifest, seen, manifestName }: KeySource, rootBundle: PublicKeyBundle, clock: Clock) {
   let read: Uint8Array = new Uint8Array(0);
   let taken = read;
+  let takenKeys: LoadedKeys = { bundles: [] };
   const inner = signedManifestSource({
     read: async () => {
       read = await readManifest();
@@ -179,20 +187,19 @@ function servedManifest({ readManifest, seen, manifestName }: KeySource, rootBun
     async load(last) {
       const loaded = await inner.load(last).catch(named);
       taken = read;
+      takenKeys = loaded;
       return loaded;
     },
   };
-  return { source, bytes: () => taken };
+  return { source, bytes: () => taken, loaded: () => takenKeys };
 }
 
 /** A key that the manifest does not hold, or not for as long as it signs, would sign permits that nobody can verify. */
 function expectInManifest(directory: PublicKeyDirectory, keyPair: KavachKeyPair, format: PermitFormat): void {
   const own = keyPair.publicKeys();
-  const keyId = keyIdOf(own, SUITE);
-  const found = directory.bundles().find((bundle) => keyIdOf(bundle, SUITE) === keyId);
-  // Permits of format 1 name their key by its own id, others by the id that every verifier computes.
-  if (found === undefined || (format === "v1" && found.id !== own.id)) throw new ConfigError(NOT_IN_MANIFEST);
-  if (expiresAtMsOf(found) < expiresAtMsOf(own)) throw new ConfigError(EXPIRES_EARLIER);
+  const vouched = vouchedIn({ bundles: directory.bundles() }, own, format);
+  if (vouched === undefined) throw new ConfigError(NOT_IN_MANIFEST);
+  if (expiresAtMsOf(vouched) < expiresAtMsOf(own)) throw new ConfigError(EXPIRES_EARLIER);
 }
 
 export interface KeyWatchOptions extends Omit<ReloadOptions, "onChange"> {

@@ -52,6 +52,14 @@ describe("a gate-node that cannot start", () => {
     for (const part of ["lease", "permit_ttl_ms", "listen"]) expect(stderr).toContain(part);
   });
 
+  it("says where a config file is no TOML, and quotes nothing of it: it may hold the password of a store", async () => {
+    const config = file("secret.toml", 'policies = "p.toml"\nstore = "redis://:tr0ub4dor@127.0.0.1\n');
+    const { code, stderr } = await run("--config", config);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^gate-node: config: [^\n]*secret\.toml:2:\d+: Invalid TOML document: [^\n]*\n$/);
+    expect(stderr).not.toContain("tr0ub4dor");
+  });
+
   it("says in one line that the port is taken", async () => {
     const [port = 0, admin] = await freePorts(2);
     const holder = createServer().listen(port, "127.0.0.1");

@@ -10,14 +10,16 @@ import {
   reloadAgainAndAgain,
   runService,
   type Started,
+  showGauges,
   watchTls,
 } from "@kavach/service";
 import { SYSTEM_CLOCK } from "@kavach/system";
 import { openAudit } from "./audit.ts";
 import { readConfig } from "./config.ts";
+import { keyGauges, watchEndings } from "./expiry.ts";
 import { wireGate } from "./gate.ts";
 import { KeyUses } from "./key-uses.ts";
-import { openKeys, watchKeys } from "./keys.ts";
+import { type Keys, openKeys, watchKeys } from "./keys.ts";
 import { openPolicyBook, watchPolicies } from "./policies.ts";
 import { serve } from "./server.ts";
 import { openState } from "./state.ts";
@@ -34,6 +36,7 @@ async function start(): Promise<Started> {
   const policies = openPolicyBook(config);
   const uses = new KeyUses();
   const keys = await openKeys(config, SYSTEM_CLOCK, uses);
+  showGauges("kavach.gate-node", keyGauges(keys));
   const audit = await openAudit(config, nodeId, SYSTEM_CLOCK, { report, say: (what) => logger.warn(what), uses });
   const state = await openState(config, nodeId, SYSTEM_CLOCK, report);
   const rooms = wireGate({ config, state, keys, policies, audit, metrics: gateMetrics(), report });
@@ -43,7 +46,7 @@ async function start(): Promise<Started> {
     onFault: (error) => report(error, "policy file not taken; the policies in force stay"),
   });
   const watchingKeys = watchKeys(keys, {
-    onChange: (keyId, manifestVersion) => logger.info({ keyId, manifestVersion }, "keys changed"),
+    onChange: () => logger.info(keysText(keys), "keys changed"),
     onFault: (error) => report(error, "key files not taken; the keys in force stay"),
   });
   const watchingAuditKey = reloadAgainAndAgain(async () => (await audit?.reload()) ?? false, {
@@ -54,6 +57,9 @@ async function start(): Promise<Started> {
     onChange: () => logger.info("certificates changed; new connections get the new ones"),
     onFault: (error) => report(error, "certificates not taken; those in force stay"),
   });
+  const watchingEndings = watchEndings(keys, SYSTEM_CLOCK, ({ what, at }) =>
+    logger.warn({ at }, `the ${what} ends soon, and from then on this node refuses; 'kavach keys' makes the next one`),
+  );
   if (keys.ephemeral) logger.warn("permit key and root were made at this start and end with it: for one process only");
   else if (config.seen_version === undefined) {
     logger.warn("seen_version is not set: after a restart, this node takes an older manifest that has not lapsed yet");
@@ -66,7 +72,7 @@ async function start(): Promise<Started> {
   if (config.observe_only) logger.warn("observe-only: nothing is blocked");
   const at = { listen: addressText(main), admin: addressText(admin), nodeId };
   logger.info(
-    { ...at, store: config.store === "memory" ? "memory" : "redis" },
+    { ...at, ...keysText(keys), store: config.store === "memory" ? "memory" : "redis" },
     `gate-node is listening on ${at.listen}`,
   );
   return {
@@ -74,6 +80,7 @@ async function start(): Promise<Started> {
     stop: async () => {
       watching.close();
       watchingKeys.close();
+      watchingEndings.close();
       watchingAuditKey.close();
       watchingTls.close();
       await main.drain(DRAIN_MS);
@@ -85,5 +92,12 @@ async function start(): Promise<Started> {
     },
   };
 }
+
+/** What tells during a rotation how far this node is. */
+const keysText = ({ signer, manifestVersion, manifestExpiresAtMs }: Keys) => ({
+  keyId: signer.keyId,
+  manifestVersion,
+  manifestExpiresAt: new Date(manifestExpiresAtMs).toISOString(),
+});
 
 runService("gate-node", start);

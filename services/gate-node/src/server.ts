@@ -43,9 +43,11 @@ export async function serve({ config, rooms, state, keys, audit, exporter, repor
   const isReady = () => {
     if (!health.serving) return "draining";
     if (state.revocations.staleForMs() !== undefined) return "revocation state is not fresh";
+    // Whatever lets no permit pass: a node that only observes goes on without.
+    if (config.observe_only) return true;
     // Best effort goes on without a log; whoever requires one gets nothing but refusals here.
-    const needsLog = config.audit_mode === "required" && !config.observe_only;
-    return (needsLog ? audit?.stopped?.message : undefined) ?? true;
+    const stopped = config.audit_mode === "required" ? audit?.stopped?.message : undefined;
+    return keys.fault() ?? stopped ?? true;
   };
   const onInternalError = (error: unknown, method: string) => report(error, `${method} failed`);
   const admin = await startAdminServer({

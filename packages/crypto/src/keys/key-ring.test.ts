@@ -5,6 +5,7 @@ import { claimsOf, clockAt, expectationOf, generate, NOW_MS } from "../permits/p
 import { PermitSigner } from "../permits/signer.ts";
 import { PermitVerifier } from "../permits/verifier.ts";
 import { PqTokenSigner } from "../v1/pq-token-signer.ts";
+import { KavachKeyPair } from "./key-pair.ts";
 import { KeyRing } from "./key-ring.ts";
 import { keyIdOf } from "./public-key-bundle.ts";
 
@@ -60,15 +61,33 @@ describe("KeyRing", () => {
     await signer.close();
   });
 
-  it("takes no key that it has, that has expired, or that was disposed of, and then stays as it was", () => {
+  it("takes an earlier key back, and goes on verifying with the one that signed in between", async () => {
+    const { first, second, clock, ring } = ringOf();
+    const signer = new PermitSigner({ keyRing: ring, clock });
+    const verifier = new PermitVerifier({ directory: ring });
+    ring.rotate(second);
+    const between = await signer.seal(live(NOW_MS));
+    expect(ring.rotate(KavachKeyPair.fromSecretBytes(first.toSecretBytes()))).toBe(second);
+    expect(ring.bundles().map(({ id }) => id)).toEqual([first.id, second.id]);
+    const after = await signer.seal(live(NOW_MS));
+    for (const token of [between, after])
+      expect(await verifier.verify(token, expectationOf())).toMatchObject({ kind: "valid" });
+    clock.ms = NOW_MS + GRACE_MS;
+    expect(ring.bundles().map(({ id }) => id)).toEqual([first.id]);
+  });
+
+  it("takes not the key that signs, none under an id that another has, none that has expired, or that was disposed of, and then stays as it was", () => {
     const { first, second, third, clock, ring } = ringOf();
     ring.rotate(second);
+    const twin = KavachKeyPair.fromSecretBytes(
+      Buffer.from(Buffer.from(third.toSecretBytes()).toString("latin1").replaceAll(third.id, first.id), "latin1"),
+    );
     const disposed = generate();
     disposed.dispose();
     const brief = generate(1);
     clock.ms = NOW_MS + 1000;
     for (const [key, wanted] of [
-      [first, "OPTION_INVALID"],
+      [twin, "OPTION_INVALID"],
       [second, "OPTION_INVALID"],
       [brief, "KEY_EXPIRED"],
       [disposed, "KEY_DISPOSED"],

@@ -1,11 +1,12 @@
 /** The keys of one issuer over time: one that signs, and older ones that verify until every permit they signed has expired. */
 import { type Clock, LIMITS } from "@kavach/model";
 import { SYSTEM_CLOCK } from "@kavach/system";
+import { HYBRID_SUITE } from "../algorithms.ts";
 import { type KeyLookup, type KeyTable, tableOf } from "../directory/key-table.ts";
 import { CryptoError, DirectoryError } from "../errors.ts";
 import { optionsOf } from "../no-other-option.ts";
 import { expectKeyPair, type KavachKeyPair, signingKeysOf } from "./key-pair.ts";
-import type { PublicKeyBundle } from "./public-key-bundle.ts";
+import { keyIdOf, type PublicKeyBundle } from "./public-key-bundle.ts";
 
 export interface KeyRingOptions {
   readonly active: KavachKeyPair;
@@ -25,6 +26,8 @@ interface Retired {
 
 const GRACE_MS_MIN = LIMITS.permitTtlMsMax + 2 * LIMITS.permitSkewMs;
 const OPTIONS: ReadonlySet<string> = new Set(["active", "clock", "graceMs"]);
+
+const isSameKey = (a: PublicKeyBundle, b: PublicKeyBundle) => keyIdOf(a, HYBRID_SUITE) === keyIdOf(b, HYBRID_SUITE);
 
 /** Give it to a `PermitSigner`, and to a `PermitVerifier` as its directory where issuer and verifier are one process. */
 export class KeyRing implements KeyLookup {
@@ -54,18 +57,22 @@ export class KeyRing implements KeyLookup {
   }
 
   /**
-   * From now on `next` signs. Returns the key that signed until now; dispose of it when what it was signing is out. Throws CryptoError
-   * `KEY_CORRUPT` for what is no key pair, `OPTION_INVALID` for one in the ring already, `KEY_EXPIRED` or `KEY_DISPOSED`; the ring then stays as it is.
+   * From now on `next` signs, an earlier key too: a rotation may have to be taken back. Returns the key that signed until now; dispose of it
+   * when what it was signing is out. Throws CryptoError `KEY_CORRUPT` for what is no key pair, `OPTION_INVALID` for the key that signs
+   * already and for another key under the id of one in the ring, `KEY_EXPIRED` or `KEY_DISPOSED`; the ring then stays as it is.
    */
   rotate(next: KavachKeyPair): KavachKeyPair {
     expectKeyPair(next);
-    const known = this.bundles();
-    if (known.some(({ id }) => id === next.id))
-      throw new CryptoError("OPTION_INVALID", "the key is in the ring already");
     const before = this.#active;
+    if (next.id === before.id) throw new CryptoError("OPTION_INVALID", "the key signs already");
+    const bundle = next.publicKeys();
+    const isTaken = ({ bundle: known }: Retired) => known.id === next.id && !isSameKey(known, bundle);
+    this.#dropOverdue();
+    if (this.#retired.some(isTaken)) throw new CryptoError("OPTION_INVALID", "another key of this id is in the ring");
     this.#active = this.#checked(next);
     const untilMs = this.#clock.nowMs() + this.#graceMs;
-    this.#retired = [{ bundle: before.publicKeys(), untilMs }, ...this.#retired];
+    const others = this.#retired.filter(({ bundle: known }) => known.id !== next.id);
+    this.#retired = [{ bundle: before.publicKeys(), untilMs }, ...others];
     this.#table = tableOf(this.bundles());
     return before;
   }
