@@ -49,7 +49,7 @@ export async function openFolder(settings: Settings): Promise<OpenedFolder> {
   const origin = Buffer.from(current).toString("utf8").trimEnd();
   if (!hasFolder(origin)) return await beginLog(settings, { origin, why: "SEGMENT_BROKEN" });
   const folder = originFolder(settings.folder, origin);
-  const recovered = await recover(folder, origin, await publishedNote(settings, origin));
+  const recovered = await recover(folder, origin, await publishedNote(settings, origin), settings);
   if (typeof recovered === "string") return await beginLog(settings, { origin, why: recovered });
   const { segment: first, segmentBytes, frontier, cutBytes } = recovered;
   const segment = await Segment.resume(folder, first, segmentBytes);
