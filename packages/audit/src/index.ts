@@ -13,6 +13,7 @@ export type { Abandoned } from "./log/recovery.ts";
 export { MemoryOriginRegistry, type OriginRegistry, type PublishedCheckpoint } from "./log/registry.ts";
 export type { AuditLogOptions } from "./log/settings.ts";
 export {
+  newestCheckpoint,
   type OriginResult,
   type Progress,
   type VerifiedLog,

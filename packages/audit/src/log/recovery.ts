@@ -6,12 +6,11 @@ import { rm, truncate } from "node:fs/promises";
 import { join } from "node:path";
 import { type MerkleFrontier, sha256 } from "@kavach/crypto";
 import { AuditLogError } from "../errors.ts";
-import { type Checkpoint, openCheckpoint, type TrustedKeys } from "./checkpoint.ts";
+import { type Checkpoint, openCheckpoint, readNote, type TrustedKeys } from "./checkpoint.ts";
 import {
   CHECKPOINT,
   indexOfEntry,
   readHead,
-  readIfThere,
   segmentCheckpointName,
   segmentName,
   segmentsIn,
@@ -51,7 +50,7 @@ export async function recover(
 ): Promise<Recovered | Abandoned> {
   try {
     const known: Checkpoint[] = [];
-    for (const note of [await readIfThere(join(folder, CHECKPOINT)), published]) {
+    for (const note of [await readNote(join(folder, CHECKPOINT)), published]) {
       if (note !== undefined) known.push(await openCheckpoint(note, trust));
     }
     return await resume(folder, origin, known, trust);
@@ -94,10 +93,9 @@ function expectProven(segment: number, known: readonly Checkpoint[]): void {
 /** The one beside a finished segment, if it is any help: when it was moved away, the log's newest one vouches for more. */
 async function checkpointOf(folder: string, segment: number | undefined, trust: TrustedKeys): Promise<Checkpoint[]> {
   if (segment === undefined) return [];
-  const note = await readIfThere(join(folder, segmentCheckpointName(segment)));
-  if (note === undefined) return [];
   try {
-    return [await openCheckpoint(note, trust)];
+    const note = await readNote(join(folder, segmentCheckpointName(segment)));
+    return note === undefined ? [] : [await openCheckpoint(note, trust)];
   } catch (error) {
     // One of a key that has retired since.
     if (error instanceof AuditLogError) return [];
