@@ -6,14 +6,20 @@ export { type ChainOptions, SignedAuditChain, type VerifyChainOptions } from "./
 export { AuditError, type AuditErrorCode, AuditLogError, type AuditLogErrorCode } from "./errors.ts";
 export { type AuditFile, JsonlAuditSink, type JsonlOptions, openJsonlSink } from "./jsonl-sink.ts";
 export { AuditLog } from "./log/audit-log.ts";
-export { type Checkpoint, openCheckpoint, readCheckpoint, signCheckpoint, type TrustedKeys } from "./log/checkpoint.ts";
+export {
+  type Checkpoint,
+  newestCheckpoint,
+  openCheckpoint,
+  readCheckpoint,
+  signCheckpoint,
+  type TrustedKeys,
+} from "./log/checkpoint.ts";
 export { originFoldersIn } from "./log/layout.ts";
 export { type Opening, originFolder } from "./log/opening.ts";
 export type { Abandoned } from "./log/recovery.ts";
 export { MemoryOriginRegistry, type OriginRegistry, type PublishedCheckpoint } from "./log/registry.ts";
 export type { AuditLogOptions } from "./log/settings.ts";
 export {
-  newestCheckpoint,
   type OriginResult,
   type Progress,
   type VerifiedLog,

@@ -1,6 +1,6 @@
 /** Opens the audit log that the settings name; without one, verdicts are not kept. */
 import { existsSync } from "node:fs";
-import { mkdir, writeFile } from "node:fs/promises";
+import { mkdir, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import {
   AuditError,
@@ -153,12 +153,21 @@ async function openRegistry(
 
 /** For a single node, whose log is verified by the key that lies beside it. */
 async function keyOfFolder(folder: string, clock: Clock, say: (what: string) => void): Promise<KavachKeyPair> {
-  const path = join(folder, "audit.key");
-  if (existsSync(path)) return await readKeyPair("audit_dir", path, undefined);
+  const [path, publicPath] = [join(folder, "audit.key"), join(folder, "audit.pub")];
+  const writePublic = async (one: KavachKeyPair) => {
+    await writeFile(`${publicPath}.new`, bundleToBytes(one.publicKeys()), { mode: 0o644 });
+    await rename(`${publicPath}.new`, publicPath);
+  };
+  if (existsSync(path)) {
+    const known = await readKeyPair("audit_dir", path, undefined);
+    // A start that was killed, or found no room, has left the one without the other.
+    if (!existsSync(publicPath)) await writePublic(known);
+    return known;
+  }
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const keyPair = KavachKeyPair.generate({ clock });
   await keyPair.saveToFile(path);
-  await writeFile(join(folder, "audit.pub"), bundleToBytes(keyPair.publicKeys()), { mode: 0o644 });
+  await writePublic(keyPair);
   say(`audit key was made at this start: ${path}; keep audit.pub elsewhere to verify the log by`);
   return keyPair;
 }

@@ -2,6 +2,7 @@
  * Checkpoints: what a signer vouches for of a log. Text as C2SP tlog-checkpoint has it, in a signed note with one line for each algorithm
  * of the suite; the extension lines say when, in which suite and by which key, so that these are signed too.
  */
+import { join } from "node:path";
 import {
   type AuditSignature,
   expiresAtMsOf,
@@ -17,7 +18,9 @@ import {
   verifyAuditCheckpoint,
 } from "@kavach/crypto";
 import { AuditLogError } from "../errors.ts";
-import { NoFileError, readIfThere, SMALL_BYTES_MAX } from "./plain-file.ts";
+import { CHECKPOINT } from "./layout.ts";
+import { isOfFileSystem, NoFileError, readIfThere, SMALL_BYTES_MAX } from "./plain-file.ts";
+import type { PublishedCheckpoint } from "./registry.ts";
 
 export interface Checkpoint {
   /** Names the log: 1 to 256 printable ASCII characters without a blank or a plus. */
@@ -100,6 +103,22 @@ export async function readNote(path: string): Promise<Uint8Array | undefined> {
     return await readIfThere(path);
   } catch (error) {
     if (error instanceof NoFileError) throw new AuditLogError("CHECKPOINT_MALFORMED", error.message);
+    throw error;
+  }
+}
+
+/**
+ * The newest checkpoint of a log as it lies beside it, whoever signed it; undefined where none can be read. To be held to copies of the log
+ * in other folders.
+ */
+export async function newestCheckpoint(folder: string): Promise<PublishedCheckpoint | undefined> {
+  try {
+    const note = await readNote(join(folder, CHECKPOINT));
+    if (note === undefined) return undefined;
+    const { origin, size } = readCheckpoint(note);
+    return { origin, size, note };
+  } catch (error) {
+    if (error instanceof AuditLogError || isOfFileSystem(error)) return undefined;
     throw error;
   }
 }

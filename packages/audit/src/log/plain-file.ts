@@ -43,3 +43,8 @@ export async function readIfThere(path: string): Promise<Uint8Array | undefined>
     await file.close();
   }
 }
+
+/** Whether files could not be read, and not a fault of this program. */
+export function isOfFileSystem(error: unknown): error is NodeJS.ErrnoException {
+  return error instanceof Error && (error as NodeJS.ErrnoException).syscall !== undefined;
+}

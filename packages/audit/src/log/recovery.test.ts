@@ -98,6 +98,34 @@ describe("a log that somebody without the key has written anew", () => {
   });
 });
 
+describe("a log that is gone", () => {
+  it("is named at the start of the next one, by the list of the replicas of this name", async () => {
+    const other = await newFolder();
+    await (await AuditLog.open({ folder: other, keyPair, clock, registry, name: "kavach/node-11" })).close();
+    const options = { registry, name: "kavach/node-1" };
+    expect((await started(options)).abandoned).toBeUndefined();
+    for (let n = 0; n < 2; n++) {
+      clock.ms += 1000;
+      const log = await openLog(folder, options);
+      await appendAll(log, 0, 3);
+      await log.close();
+      await rm(folder, { recursive: true });
+      clock.ms += 1000;
+      const again = await started(options);
+      expect(again).toMatchObject({ entries: 0, abandoned: { origin: log.origin, why: "LOG_MISSING" } });
+      expect(again.origin).not.toBe(log.origin);
+      expect((await started(options)).abandoned).toBeUndefined();
+    }
+    await removeFolder(other);
+  });
+
+  it("is named where it still lies in the folder, which has forgotten it, and there is no list", async () => {
+    const { origin } = await started({});
+    await rm(join(folder, "current"));
+    expect(await started({})).toMatchObject({ entries: 0, abandoned: { origin, why: "CURRENT_MISSING" } });
+  });
+});
+
 describe("a log that nobody touched", () => {
   it("goes on from a segment that its newest checkpoint does not reach, by the one beside the segment before", async () => {
     const log = await openLog(folder, { segmentBytesMax: 4096 });

@@ -30,6 +30,10 @@ export interface Recovered {
 
 /** Why a log is not continued. */
 export type Abandoned =
+  /** The list of origins names it, and the folder knows of no log. */
+  | "LOG_MISSING"
+  /** It lies in the folder, which no longer says that it is the one that is written. */
+  | "CURRENT_MISSING"
   | "CHECKPOINT_MALFORMED"
   | "CHECKPOINT_UNTRUSTED"
   | "ORIGIN_MISMATCH"

@@ -6,10 +6,11 @@ import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { MerkleFrontier, sha256 } from "@kavach/crypto";
 import { AuditLogError } from "../errors.ts";
-import { type Checkpoint, openCheckpoint, readCheckpoint, readNote, type TrustedKeys } from "./checkpoint.ts";
+import { type Checkpoint, openCheckpoint, readNote, type TrustedKeys } from "./checkpoint.ts";
 import { CHECKPOINT, indexOfEntry, readHead, segmentCheckpointName, segmentName, segmentsIn } from "./layout.ts";
 import { eachLine, type Line, textOf } from "./lines.ts";
 import { hasFolder, originFolder } from "./opening.ts";
+import { isOfFileSystem } from "./plain-file.ts";
 import type { PublishedCheckpoint } from "./registry.ts";
 
 export interface Progress {
@@ -247,27 +248,6 @@ export type OriginResult =
   | { readonly kind: "failed"; readonly origin: string; readonly error: AuditLogError }
   /** The file system did not give what it has: nobody knows. */
   | { readonly kind: "unreadable"; readonly origin: string; readonly error: NodeJS.ErrnoException };
-
-/**
- * The newest checkpoint of a log as it lies beside it, whoever signed it; undefined where none can be read. To be held to copies of the log
- * in other folders.
- */
-export async function newestCheckpoint(folder: string): Promise<PublishedCheckpoint | undefined> {
-  try {
-    const note = await readNote(join(folder, CHECKPOINT));
-    if (note === undefined) return undefined;
-    const { origin, size } = readCheckpoint(note);
-    return { origin, size, note };
-  } catch (error) {
-    if (error instanceof AuditLogError || isOfFileSystem(error)) return undefined;
-    throw error;
-  }
-}
-
-/** Whether files could not be read, and not a fault of this program. */
-function isOfFileSystem(error: unknown): error is NodeJS.ErrnoException {
-  return error instanceof Error && (error as NodeJS.ErrnoException).syscall !== undefined;
-}
 
 /**
  * Every origin of the list, each with its result; one that is bad does not hide another. All checkpoints of an origin are held to its log,
