@@ -1,5 +1,5 @@
 /** Audit logs from the command line: whole ones, altered ones, and ones that are gone. */
-import { execFile } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { cp, mkdir, mkdtemp, readFile, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -203,4 +203,15 @@ it("verifies a log of more files than a process may have open", async () => {
   const shell = ["-c", 'ulimit -n 64; exec "$@"', "sh", process.execPath, ...args];
   const { stdout } = await promisify(execFile)("sh", shell);
   expect(stdout).toMatch(/^ok .*: 80 entries proven by 80 checkpoints/);
+});
+
+it("says by its exit status what it found when nobody reads its progress or its results", async () => {
+  const main = join(import.meta.dirname, "main.ts");
+  for (const unread of ["stderr", "stdout"] as const) {
+    const args = [main, "audit", "verify", "--key", join(folder, "audit.pub"), "--dir", dir];
+    const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe"] });
+    child[unread].destroy();
+    child[unread === "stderr" ? "stdout" : "stderr"].resume();
+    expect(await new Promise((resolve) => child.on("close", resolve)), unread).toBe(0);
+  }
 });
