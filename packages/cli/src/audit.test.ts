@@ -215,3 +215,16 @@ it("says by its exit status what it found when nobody reads its progress or its 
     expect(await new Promise((resolve) => child.on("close", resolve)), unread).toBe(0);
   }
 });
+
+it("lets no name on a disk pretend to be a result, or tell the terminal what to show", async () => {
+  const forged = join(folder, "forged");
+  await cp(dir, forged, { recursive: true });
+  const segment = join(forged, origin.split("/").at(-1) as string, "entries-0000000000000000.jsonl");
+  const [head = "", ...entries] = (await readFile(segment, "utf8")).split("\n");
+  const named = JSON.stringify({ ...JSON.parse(head), origin: "x\u001b[2K\u009b\nok      kavach/all: proven" });
+  await writeFile(segment, [named, ...entries].join("\n"));
+  await expect(verify(forged)).rejects.toThrow("1 of 1 logs did not verify");
+  expect(lines).toEqual([expect.stringContaining(String.raw`'x\u001b[2K\u009b\u000aok      kavach/all: proven'`)]);
+  await expect(verify(forged, "--json")).rejects.toThrow("1 of 1 logs did not verify");
+  expect(JSON.parse(lines[0] as string).message).toContain("\u001b[2K\u009b\nok ");
+});

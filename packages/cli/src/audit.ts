@@ -100,7 +100,7 @@ async function verify(world: AuditWorld, options: VerifyOptions): Promise<void> 
     ...(await verifyRest(unlisted, new Set(own.map(({ folder }) => folder)), { ...trust, onProgress })),
   ];
   world.progress("");
-  for (const result of results) world.print(options.json === true ? jsonOf(result) : textOf(result));
+  for (const result of results) world.print(inOneLine(options.json === true ? jsonOf(result) : textOf(result)));
   expectVerified(results);
   const empty = options.dir.filter((_, i) => byDir[i]?.length === 0);
   if (empty.length > 0) {
@@ -202,6 +202,12 @@ function textOf(result: OriginResult): string {
   const time = new Date(provenAtMs).toISOString();
   const rest = unproven === 0 ? "" : `, ${unproven} behind it unproven`;
   return `ok      ${origin}: ${proven} entries proven by ${checkpoints} checkpoints, the newest of ${time}${rest}`;
+}
+
+/** Names come from disks in anybody's hands: none may begin a line of its own, or tell the terminal what to show. */
+function inOneLine(text: string): string {
+  const escaped = (unit: string) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`;
+  return text.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (found) => found.split("").map(escaped).join(""));
 }
 
 function jsonOf(result: OriginResult): string {
