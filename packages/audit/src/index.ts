@@ -6,7 +6,14 @@ export { type ChainOptions, SignedAuditChain, type VerifyChainOptions } from "./
 export { AuditError, type AuditErrorCode, AuditLogError, type AuditLogErrorCode } from "./errors.ts";
 export { type AuditFile, JsonlAuditSink, type JsonlOptions, openJsonlSink } from "./jsonl-sink.ts";
 export { AuditLog } from "./log/audit-log.ts";
-export { type Checkpoint, openCheckpoint, readCheckpoint, signCheckpoint, type TrustedKeys } from "./log/checkpoint.ts";
+export {
+  type Checkpoint,
+  newestCheckpoint,
+  openCheckpoint,
+  readCheckpoint,
+  signCheckpoint,
+  type TrustedKeys,
+} from "./log/checkpoint.ts";
 export { originFoldersIn } from "./log/layout.ts";
 export { type Opening, originFolder } from "./log/opening.ts";
 export type { Abandoned } from "./log/recovery.ts";

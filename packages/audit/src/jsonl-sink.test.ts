@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rename, rm, stat, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -96,6 +96,22 @@ describe("openJsonlSink", () => {
       await sink.close();
       expect(await readFile(path, "utf8")).toBe(whole + lineOf(2));
     }
+  });
+
+  it("acknowledges nothing that is in a file which was removed, and goes on in one that was renamed or cut", async () => {
+    const [path, moved] = [join(folder, "verdicts.jsonl"), join(folder, "moved")];
+    const sink = await openJsonlSink(path);
+    await sink.append(record(1));
+    await rename(path, moved);
+    await sink.append(record(2));
+    await truncate(moved, 0);
+    await sink.append(record(3));
+    expect(await readFile(moved, "utf8")).toBe(lineOf(3));
+    await rm(moved);
+    await expect(sink.append(record(4))).rejects.toMatchObject({ code: "WRITE_FAILED" });
+    await expect(sink.append(record(5))).rejects.toMatchObject({ code: "LOG_STOPPED" });
+    expect(sink.stopped).toMatchObject({ code: "LOG_STOPPED" });
+    await sink.close();
   });
 
   it("rejects when there is no such folder", async () => {

@@ -7,7 +7,8 @@ import type { AuditSink } from "./sink.ts";
 
 /** The part of a `FileHandle` of `node:fs/promises` that is used. Opened with flags `a+`: appending, and readable. */
 export interface AuditFile {
-  stat(): Promise<{ readonly size: number }>;
+  /** `nlink`: names that the file has; 0 where it was removed. */
+  stat(): Promise<{ readonly size: number; readonly nlink?: number }>;
   read(buffer: Uint8Array, offset: number, length: number, position: number): Promise<{ readonly bytesRead: number }>;
   appendFile(data: string): Promise<void>;
   truncate(length: number): Promise<void>;
@@ -105,7 +106,7 @@ export class JsonlAuditSink implements AuditSink {
       const lines = group.map(({ line }) => line).join("");
       await this.#file.appendFile(lines);
       await this.#file.datasync();
-      this.#durableBytes += Buffer.byteLength(lines);
+      await this.#expectKept(Buffer.byteLength(lines));
       this.#torn = false;
       for (const { resolve } of group) resolve();
     } catch (cause) {
@@ -117,6 +118,13 @@ export class JsonlAuditSink implements AuditSink {
       const error = new AuditError("WRITE_FAILED", "the audit record is not durable", { cause });
       for (const { reject } of group) reject(error);
     }
+  }
+
+  /** Bytes of a file that was removed are gone with this process; one that was cut, as logs are rotated, is as long as it is. */
+  async #expectKept(bytes: number): Promise<void> {
+    const { size, nlink } = await this.#file.stat();
+    if (nlink === 0 || size < bytes) throw new Error("the audit file was removed or cut by somebody else");
+    this.#durableBytes = size;
   }
 }
 

@@ -1,6 +1,6 @@
 /** Audit logs from the command line: whole ones, altered ones, and ones that are gone. */
-import { execFile } from "node:child_process";
-import { cp, mkdtemp, readFile, rename, rm, symlink, writeFile } from "node:fs/promises";
+import { execFile, spawn } from "node:child_process";
+import { cp, mkdir, mkdtemp, readFile, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -163,4 +163,71 @@ it("refuses files that are not what they should be, and folders that are not the
   await expect(verify(none)).rejects.toThrow(`--dir: cannot read ${none}: ENOENT`);
   await expect(verify("none.pub", dir)).rejects.toThrow(/^--key: cannot read .*none\.pub: ENOENT$/);
   await expect(verify(dir, "--checkpoint", none)).rejects.toThrow(`--checkpoint: cannot read ${none}: ENOENT`);
+});
+
+it("says of a log that cannot be read that nobody knows, and of the others what there is", async () => {
+  const closed = join(folder, "closed");
+  await cp(dir, closed, { recursive: true });
+  const segment = join(closed, origin.split("/").at(-1) as string, "entries-0000000000000000.jsonl");
+  await rm(segment);
+  await symlink(segment, segment);
+  const other = join(folder, "beside");
+  await (await AuditLog.open({ folder: other, keyPair })).close();
+  const nobodyKnows = expect.objectContaining({ exitCode: 2, message: "1 of 2 logs cannot be read" });
+  await expect(verify(closed, other)).rejects.toEqual(nobodyKnows);
+  expect(lines).toEqual([
+    expect.stringMatching(/^UNKNOWN kavach\/node-1\/\S+: cannot be read: ELOOP: .*entries-0000000000000000\.jsonl'$/),
+    expect.stringMatching(/^ok /),
+  ]);
+  await expect(verify(closed, other, "--json")).rejects.toEqual(nobodyKnows);
+  expect(JSON.parse(lines[0] as string)).toMatchObject({ origin, ok: false, code: "UNREADABLE", index: null });
+  // One that is known to be bad outweighs it.
+  await writeFile(join(other, "current"), "");
+  await cp(join(dir, origin.split("/").at(-1) as string), join(other, "renamed"), { recursive: true });
+  await expect(verify(closed, other)).rejects.toEqual(expect.objectContaining({ exitCode: 1 }));
+});
+
+it("misses a log in every folder that it is told of", async () => {
+  const none = join(folder, "nothing-here");
+  await mkdir(none);
+  const missed = expect.objectContaining({ exitCode: 2, message: expect.stringContaining(`no audit log in ${none};`) });
+  await expect(verify(none)).rejects.toEqual(missed);
+  await expect(verify(dir, none)).rejects.toEqual(missed);
+  expect(lines).toEqual([expect.stringMatching(/^ok /)]);
+});
+
+it("verifies a log of more files than a process may have open", async () => {
+  const many = join(folder, "many");
+  const log = await AuditLog.open({ folder: many, keyPair, segmentBytesMax: 4096 });
+  for (let n = 0; n < 80; n++) await log.append({ ...RECORD, resource: "x".repeat(4096) });
+  await log.close();
+  const main = join(import.meta.dirname, "main.ts");
+  const args = [main, "audit", "verify", "--key", join(folder, "audit.pub"), "--dir", many];
+  const shell = ["-c", 'ulimit -n 64; exec "$@"', "sh", process.execPath, ...args];
+  const { stdout } = await promisify(execFile)("sh", shell);
+  expect(stdout).toMatch(/^ok .*: 80 entries proven by 80 checkpoints/);
+});
+
+it("says by its exit status what it found when nobody reads its progress or its results", async () => {
+  const main = join(import.meta.dirname, "main.ts");
+  for (const unread of ["stderr", "stdout"] as const) {
+    const args = [main, "audit", "verify", "--key", join(folder, "audit.pub"), "--dir", dir];
+    const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe"] });
+    child[unread].destroy();
+    child[unread === "stderr" ? "stdout" : "stderr"].resume();
+    expect(await new Promise((resolve) => child.on("close", resolve)), unread).toBe(0);
+  }
+});
+
+it("lets no name on a disk pretend to be a result, or tell the terminal what to show", async () => {
+  const forged = join(folder, "forged");
+  await cp(dir, forged, { recursive: true });
+  const segment = join(forged, origin.split("/").at(-1) as string, "entries-0000000000000000.jsonl");
+  const [head = "", ...entries] = (await readFile(segment, "utf8")).split("\n");
+  const named = JSON.stringify({ ...JSON.parse(head), origin: "x\u001b[2K\u009b\nok      kavach/all: proven" });
+  await writeFile(segment, [named, ...entries].join("\n"));
+  await expect(verify(forged)).rejects.toThrow("1 of 1 logs did not verify");
+  expect(lines).toEqual([expect.stringContaining(String.raw`'x\u001b[2K\u009b\u000aok      kavach/all: proven'`)]);
+  await expect(verify(forged, "--json")).rejects.toThrow("1 of 1 logs did not verify");
+  expect(JSON.parse(lines[0] as string).message).toContain("\u001b[2K\u009b\nok ");
 });

@@ -1,8 +1,8 @@
 /** `kavach audit`: verifies the logs that gate-nodes keep, from their files, by checkpoints that the cluster's audit keys signed. */
-import { readFile } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
+import { basename, dirname } from "node:path";
 import {
   AuditLogError,
+  newestCheckpoint,
   type OriginResult,
   originFolder,
   originFoldersIn,
@@ -41,10 +41,10 @@ const HELP = `
 Exit status:
   0  every log verified
   1  a log did not verify
-  2  the logs could not be verified: a file or the store cannot be read, or an option is missing
+  2  nobody knows of a log: a file or the store cannot be read, a folder holds no log, or an option is missing
 
 With --json, a line for each log: {"origin","ok":true,"proven","unproven","checkpoints","provenAtMs"}
-or {"origin","ok":false,"code","index","message"}. Progress goes to the standard error output.`;
+or {"origin","ok":false,"code","index","message"}; code UNREADABLE: its files cannot be read. Progress goes to the standard error output.`;
 
 /** A log did not verify. Every other error means that nobody knows. */
 class LogsFailed extends Error {
@@ -90,24 +90,35 @@ async function verify(world: AuditWorld, options: VerifyOptions): Promise<void> 
   const files = await Promise.all((options.checkpoint ?? []).map(readPublished));
   const listed = [...files, ...(options.store === undefined ? [] : await listOf(options.store))];
   const named = new Set(listed.flatMap(({ origin }) => options.dir.map((dir) => originFolder(dir, origin))));
-  const folders = (await Promise.all(options.dir.map((dir) => readable("--dir", dir, originFoldersIn)))).flat();
+  const byDir = await Promise.all(options.dir.map((dir) => readable("--dir", dir, originFoldersIn)));
+  const folders = byDir.flat();
   const unlisted = folders.filter((folder) => !named.has(folder));
-  const own = (await Promise.all(folders.map(ownCheckpoint))).flat();
+  const own: OwnCheckpoint[] = [];
+  for (const folder of folders) own.push(...(await ownCheckpoint(folder)));
   const onProgress = (at: Progress) => world.progress(progressText(at));
-  const results = [
+  const results: readonly OriginResult[] = [
     ...(await verifyOrigins({ ...trust, folders: options.dir, published: [...listed, ...own], onProgress })),
     ...(await verifyRest(unlisted, new Set(own.map(({ folder }) => folder)), { ...trust, onProgress })),
   ];
-  if (results.length === 0) throw new ConfigError(`no audit log in ${options.dir.join(", ")}`);
   world.progress("");
-  for (const result of results) world.print(options.json === true ? jsonOf(result) : textOf(result));
-  const failures = results.filter(({ kind }) => kind === "failed").length;
-  if (failures > 0) throw new LogsFailed(`${failures} of ${results.length} logs did not verify`);
+  for (const result of results) world.print(inOneLine(options.json === true ? jsonOf(result) : textOf(result)));
+  expectVerified(results);
+  const empty = options.dir.filter((_, i) => byDir[i]?.length === 0);
+  if (empty.length > 0) {
+    throw new ConfigError(`no audit log in ${empty.join(", ")}; --dir names what --audit-dir of a node does`);
+  }
   if (unlisted.length > 0 && options.json !== true) {
     world.print(
       "Held to checkpoints of the same disk alone: a log that was set back or removed as a whole is not noticed.",
     );
   }
+}
+
+function expectVerified(results: readonly OriginResult[]): void {
+  const count = (wanted: OriginResult["kind"]) => results.filter(({ kind }) => kind === wanted).length;
+  const [failed, unreadable] = [count("failed"), count("unreadable")];
+  if (failed > 0) throw new LogsFailed(`${failed} of ${results.length} logs did not verify`);
+  if (unreadable > 0) throw new ConfigError(`${unreadable} of ${results.length} logs cannot be read`);
 }
 
 interface OwnCheckpoint extends PublishedCheckpoint {
@@ -119,14 +130,9 @@ interface OwnCheckpoint extends PublishedCheckpoint {
  * None where it cannot be read, or is of a log that belongs into another folder.
  */
 async function ownCheckpoint(folder: string): Promise<OwnCheckpoint[]> {
-  try {
-    const note = await readFile(join(folder, "checkpoint"));
-    const { origin, size } = readCheckpoint(note);
-    return originFolder(dirname(folder), origin) === folder ? [{ origin, size, note, folder }] : [];
-  } catch (error) {
-    if (error instanceof AuditLogError || (error as NodeJS.ErrnoException).code === "ENOENT") return [];
-    throw error;
-  }
+  const newest = await newestCheckpoint(folder);
+  if (newest === undefined || originFolder(dirname(folder), newest.origin) !== folder) return [];
+  return [{ ...newest, folder }];
 }
 
 /** Logs whose newest checkpoint is no help, each by itself. */
@@ -144,11 +150,17 @@ async function verifyRest(
       }
       results.push({ kind: "verified", log });
     } catch (error) {
-      if (!(error instanceof AuditLogError)) throw error;
-      results.push({ kind: "failed", origin: basename(folder), error });
+      results.push(failureOf(basename(folder), error));
     }
   }
   return results;
+}
+
+/** Throws what is neither about the log nor about its files. */
+function failureOf(origin: string, error: unknown): OriginResult {
+  if (error instanceof AuditLogError) return { kind: "failed", origin, error };
+  if ((error as NodeJS.ErrnoException).syscall === undefined) throw error;
+  return { kind: "unreadable", origin, error: error as NodeJS.ErrnoException };
 }
 
 /** Loaded only where it is used: whoever verifies files needs no client of Redis. */
@@ -186,14 +198,30 @@ function textOf(result: OriginResult): string {
     const { origin, error } = result;
     return `FAILED  ${origin}: ${error.code}: ${error.message}`;
   }
+  if (result.kind === "unreadable") return `UNKNOWN ${result.origin}: cannot be read: ${result.error.message}`;
   const { origin, proven, unproven, checkpoints, provenAtMs } = result.log;
   const time = new Date(provenAtMs).toISOString();
   const rest = unproven === 0 ? "" : `, ${unproven} behind it unproven`;
   return `ok      ${origin}: ${proven} entries proven by ${checkpoints} checkpoints, the newest of ${time}${rest}`;
 }
 
+/** Names come from disks in anybody's hands: none may begin a line of its own, or tell the terminal what to show. */
+function inOneLine(text: string): string {
+  const escaped = (unit: string) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`;
+  return text.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (found) => found.split("").map(escaped).join(""));
+}
+
 function jsonOf(result: OriginResult): string {
   if (result.kind === "verified") return JSON.stringify({ ok: true, ...result.log });
+  if (result.kind === "unreadable") {
+    return JSON.stringify({
+      ok: false,
+      origin: result.origin,
+      code: "UNREADABLE",
+      index: null,
+      message: result.error.message,
+    });
+  }
   const { code, index = null, message } = result.error;
   return JSON.stringify({ ok: false, origin: result.origin, code, index, message });
 }

@@ -1,6 +1,6 @@
 /** Opens the audit log that the settings name; without one, verdicts are not kept. */
 import { existsSync } from "node:fs";
-import { mkdir, writeFile } from "node:fs/promises";
+import { mkdir, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import {
   AuditError,
@@ -53,11 +53,9 @@ export async function openAudit(
   const name = `kavach/${encodeURIComponent(nodeId).slice(0, NAME_LENGTH_MAX)}`;
   const { registry, close: closeRegistry } = await openRegistry(config, report);
   const options = { folder, keyRing: key.ring, clock, name, registry, report };
-  let before: string | undefined;
   const open = async () => {
     const log = await AuditLog.open(options);
-    sayOpening(log, before, say);
-    before = log.origin;
+    sayOpening(log, say);
     return log;
   };
   const log = await openOrGiveUp(folder, lasting(open), closeRegistry);
@@ -77,13 +75,11 @@ export async function openAudit(
   };
 }
 
-/** `before`: the log that this process wrote until it stopped. */
-function sayOpening({ origin, opening }: AuditLog, before: string | undefined, say: AuditOpening["say"]): void {
+function sayOpening({ origin, opening }: AuditLog, say: AuditOpening["say"]): void {
   const { abandoned, cutBytes } = opening;
-  const isGone = before !== undefined && before !== origin && abandoned === undefined;
-  if (isGone) say(`audit log ${before} is gone; ${origin} was begun`);
-  if (abandoned !== undefined)
+  if (abandoned !== undefined) {
     say(`audit log ${abandoned.origin} is ${abandoned.why} and not continued; ${origin} was begun`);
+  }
   if (cutBytes > 0) say(`audit log ${origin}: ${cutBytes} bytes of a torn entry were cut off; nobody was told of it`);
 }
 
@@ -164,12 +160,21 @@ async function openRegistry(
 
 /** For a single node, whose log is verified by the key that lies beside it. */
 async function keyOfFolder(folder: string, clock: Clock, say: (what: string) => void): Promise<KavachKeyPair> {
-  const path = join(folder, "audit.key");
-  if (existsSync(path)) return await new KeyFile("audit_dir", path, undefined).open();
+  const [path, publicPath] = [join(folder, "audit.key"), join(folder, "audit.pub")];
+  const writePublic = async (one: KavachKeyPair) => {
+    await writeFile(`${publicPath}.new`, bundleToBytes(one.publicKeys()), { mode: 0o644 });
+    await rename(`${publicPath}.new`, publicPath);
+  };
+  if (existsSync(path)) {
+    const known = await new KeyFile("audit_dir", path, undefined).open();
+    // A start that was killed, or found no room, has left the one without the other.
+    if (!existsSync(publicPath)) await writePublic(known);
+    return known;
+  }
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const keyPair = KavachKeyPair.generate({ clock });
   await keyPair.saveToFile(path);
-  await writeFile(join(folder, "audit.pub"), bundleToBytes(keyPair.publicKeys()), { mode: 0o644 });
+  await writePublic(keyPair);
   say(`audit key was made at this start: ${path}; keep audit.pub elsewhere to verify the log by`);
   return keyPair;
 }

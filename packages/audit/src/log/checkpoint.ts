@@ -2,6 +2,7 @@
  * Checkpoints: what a signer vouches for of a log. Text as C2SP tlog-checkpoint has it, in a signed note with one line for each algorithm
  * of the suite; the extension lines say when, in which suite and by which key, so that these are signed too.
  */
+import { join } from "node:path";
 import {
   type AuditSignature,
   expiresAtMsOf,
@@ -17,6 +18,9 @@ import {
   verifyAuditCheckpoint,
 } from "@kavach/crypto";
 import { AuditLogError } from "../errors.ts";
+import { CHECKPOINT } from "./layout.ts";
+import { isOfFileSystem, NoFileError, readIfThere, SMALL_BYTES_MAX } from "./plain-file.ts";
+import type { PublishedCheckpoint } from "./registry.ts";
 
 export interface Checkpoint {
   /** Names the log: 1 to 256 printable ASCII characters without a blank or a plus. */
@@ -32,7 +36,6 @@ export interface Checkpoint {
   readonly keyId: string;
 }
 
-const NOTE_BYTES_MAX = 16 * 1024;
 export const ORIGIN_FORM: RegExp = /^[!-*,-~]{1,256}$/;
 const TEXT_FORM =
   /^(?<origin>[!-*,-~]{1,256})\n(?<size>0|[1-9]\d{0,15})\n(?<root>[A-Za-z0-9+/]{43}=)\ntime (?<time>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z)\nsuite (?<suite>[a-z0-9+-]+)\nkey (?<key>[0-9a-f]{32})\n$/;
@@ -94,6 +97,32 @@ interface Note {
   readonly lines: readonly string[];
 }
 
+/** The note in a file; undefined where there is none. Rejects with AuditLogError `CHECKPOINT_MALFORMED`, and with whatever the file system says. */
+export async function readNote(path: string): Promise<Uint8Array | undefined> {
+  try {
+    return await readIfThere(path);
+  } catch (error) {
+    if (error instanceof NoFileError) throw new AuditLogError("CHECKPOINT_MALFORMED", error.message);
+    throw error;
+  }
+}
+
+/**
+ * The newest checkpoint of a log as it lies beside it, whoever signed it; undefined where none can be read. To be held to copies of the log
+ * in other folders.
+ */
+export async function newestCheckpoint(folder: string): Promise<PublishedCheckpoint | undefined> {
+  try {
+    const note = await readNote(join(folder, CHECKPOINT));
+    if (note === undefined) return undefined;
+    const { origin, size } = readCheckpoint(note);
+    return { origin, size, note };
+  } catch (error) {
+    if (error instanceof AuditLogError || isOfFileSystem(error)) return undefined;
+    throw error;
+  }
+}
+
 /** What a note says, whoever signed it. Throws AuditLogError `CHECKPOINT_MALFORMED`. */
 export function readCheckpoint(note: Uint8Array): Checkpoint {
   return parseNote(note).checkpoint;
@@ -101,7 +130,7 @@ export function readCheckpoint(note: Uint8Array): Checkpoint {
 
 function parseNote(note: Uint8Array): Note {
   const malformed = new AuditLogError("CHECKPOINT_MALFORMED", "the bytes are no checkpoint");
-  if (!(note instanceof Uint8Array) || note.length > NOTE_BYTES_MAX) throw malformed;
+  if (!(note instanceof Uint8Array) || note.length > SMALL_BYTES_MAX) throw malformed;
   const whole = Buffer.from(note).toString("utf8");
   const end = whole.indexOf("\n\n") + 1;
   const text = whole.slice(0, end);

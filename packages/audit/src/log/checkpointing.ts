@@ -1,5 +1,5 @@
 /** Makes the checkpoints of a log: kept on the disk at once, published as soon as the list of origins takes them. */
-import type { MerkleFrontier } from "@kavach/crypto";
+import type { KavachKeyPair, MerkleFrontier } from "@kavach/crypto";
 import { AuditError } from "../errors.ts";
 import type { PublishedCheckpoint } from "./registry.ts";
 import type { Settings } from "./settings.ts";
@@ -21,8 +21,9 @@ export class Checkpointing {
   readonly #settings: Settings;
   readonly #log: CheckpointedLog;
   #kept: PublishedCheckpoint | undefined;
+  #keptBy: KavachKeyPair | undefined;
   #keeping: Promise<void> | undefined;
-  #publishedSize: number = -1;
+  #published: PublishedCheckpoint | undefined;
   #publishing: Promise<void> | undefined;
 
   constructor(settings: Settings, log: CheckpointedLog) {
@@ -61,20 +62,23 @@ export class Checkpointing {
   async #keepNow(): Promise<void> {
     const { origin, frontier, write } = this.#log;
     const { size } = frontier;
-    if (size === this.#kept?.size) return;
+    const { keyPair } = this.#settings;
+    // A new key vouches for what the one before it signed: after a restart the log is known by the new one alone.
+    if (size === this.#kept?.size && keyPair === this.#keptBy) return;
     const note = await signFrontier(this.#settings, origin, frontier);
     await write(note);
     this.#kept = { origin, size, note };
+    this.#keptBy = keyPair;
   }
 
   async #publishNow(): Promise<void> {
     const kept = this.#kept;
-    if (kept === undefined || kept.size === this.#publishedSize) return;
+    if (kept === undefined || kept === this.#published) return;
     try {
       await within(REGISTRY_WAIT_MS, this.#settings.registry.publish(kept));
     } catch (cause) {
       throw new AuditError("REGISTRY_UNAVAILABLE", "the checkpoint was not published", { cause });
     }
-    this.#publishedSize = kept.size;
+    this.#published = kept;
   }
 }

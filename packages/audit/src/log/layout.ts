@@ -3,7 +3,8 @@
  * origin's folder holds segments `entries-<first index>.jsonl` (a head line, then one JSON line for each entry), for each finished segment
  * its last checkpoint beside it, and `checkpoint`, the newest one.
  */
-import { open, readdir, readFile, rename } from "node:fs/promises";
+import type { Dirent } from "node:fs";
+import { open, readdir, rename, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { MerkleFrontier } from "@kavach/crypto";
 import { AuditLogError } from "../errors.ts";
@@ -27,16 +28,34 @@ export async function segmentsIn(folder: string): Promise<number[]> {
     .sort((a, b) => a - b);
 }
 
-/** Folders of origins in a replica's folder, by name, whichever is written now: also one of which nothing but a checkpoint is left. */
+/**
+ * Folders of origins in a replica's folder, by name, whichever is written now: also one of which nothing but a checkpoint is left, one that
+ * is a link to where it was moved, and one that is named as a log is and cannot be looked into.
+ */
 export async function originFoldersIn(folder: string): Promise<string[]> {
   const entries = await readdir(folder, { withFileTypes: true });
-  const folders = entries
-    .filter((entry) => entry.isDirectory() && !entry.name.endsWith(DRAFT))
-    .map(({ name }) => join(folder, name));
-  const origins = await Promise.all(folders.map(async (one) => ((await readdir(one)).some(isOfLog) ? [one] : [])));
-  return origins.flat().sort();
+  const origins = await Promise.all(
+    entries.map(async (entry) => ((await isOrigin(folder, entry)) ? [entry.name] : [])),
+  );
+  return origins
+    .flat()
+    .map((name) => join(folder, name))
+    .sort();
 }
 
+async function isOrigin(parent: string, entry: Dirent): Promise<boolean> {
+  const folder = join(parent, entry.name);
+  if (entry.name.endsWith(DRAFT) || !(entry.isDirectory() || entry.isSymbolicLink())) return false;
+  try {
+    if (!(await stat(folder)).isDirectory()) return false;
+    return (await readdir(folder)).some(isOfLog);
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code !== "ENOENT" && ORIGIN_FOLDER_FORM.test(entry.name);
+  }
+}
+
+/** As `AuditLog` names them. */
+const ORIGIN_FOLDER_FORM = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 const isOfLog = (name: string) => name === CHECKPOINT || /^entries-\d{16}\.jsonl(\.checkpoint)?$/.test(name);
 
 /** What a segment begins with. It is signed by nobody: a verifier compares it with what it has computed. */
@@ -107,12 +126,4 @@ export async function syncFolder(folder: string): Promise<void> {
   } finally {
     await handle.close();
   }
-}
-
-/** Undefined where there is no such file. */
-export async function readIfThere(path: string): Promise<Uint8Array | undefined> {
-  return await readFile(path).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === "ENOENT") return undefined;
-    throw error;
-  });
 }

@@ -1,5 +1,7 @@
 /** Reads a file line by line with flat memory, however long it is. */
-import { open } from "node:fs/promises";
+import type { FileHandle } from "node:fs/promises";
+import { AuditLogError } from "../errors.ts";
+import { NoFileError, openPlainFile } from "./plain-file.ts";
 
 /** Longest line that is read, and longest that is written, bytes. */
 export const LINE_BYTES_MAX: number = 1024 * 1024;
@@ -19,9 +21,12 @@ export interface Line {
 
 export const textOf = ({ tagged }: Line): string => tagged.toString("utf8", 1);
 
-/** Gives `visit` line after line until it returns false. Rejects with whatever the file system or `visit` says. A line that is too long is the last one. */
+/**
+ * Gives `visit` line after line until it returns false. A line that is too long is the last one. Rejects with AuditLogError `SEGMENT_BROKEN`
+ * where there is no file, and with whatever the file system or `visit` says.
+ */
 export async function eachLine(path: string, visit: (line: Line) => boolean): Promise<void> {
-  const file = await open(path, "r");
+  const file = await openSegment(path);
   try {
     // The byte before a line takes its tag: it was the line break before it, or the one byte that is kept free at the start.
     let buffer = Buffer.alloc(1 + CHUNK_BYTES);
@@ -51,4 +56,14 @@ export async function eachLine(path: string, visit: (line: Line) => boolean): Pr
 function taggedAt(buffer: Buffer, start: number, end: number): Buffer {
   buffer[start - 1] = LEAF;
   return buffer.subarray(start - 1, end);
+}
+
+async function openSegment(path: string): Promise<FileHandle> {
+  try {
+    return await openPlainFile(path);
+  } catch (error) {
+    const isMissing = (error as NodeJS.ErrnoException).code === "ENOENT";
+    if (isMissing || error instanceof NoFileError) throw new AuditLogError("SEGMENT_BROKEN", `${path} is no file`);
+    throw error;
+  }
 }

@@ -4,9 +4,11 @@ import { join } from "node:path";
 import { MerkleFrontier, randomBytes } from "@kavach/crypto";
 import { uuidFromRandom } from "@kavach/model";
 import { AuditError } from "../errors.ts";
-import { ORIGIN_FORM } from "./checkpoint.ts";
-import { CHECKPOINT, CURRENT, DRAFT, readIfThere, replaceFile, syncFolder } from "./layout.ts";
+import { newestCheckpoint, ORIGIN_FORM, readCheckpoint } from "./checkpoint.ts";
+import { CHECKPOINT, CURRENT, DRAFT, originFoldersIn, replaceFile, syncFolder } from "./layout.ts";
+import { readIfThere } from "./plain-file.ts";
 import { type Abandoned, recover } from "./recovery.ts";
+import type { PublishedCheckpoint } from "./registry.ts";
 import { Segment } from "./segment.ts";
 import type { Settings } from "./settings.ts";
 import { signFrontier } from "./signing.ts";
@@ -22,7 +24,12 @@ export interface Opening {
   /** Bytes of entries that nobody was told of, cut off behind a crash. */
   readonly cutBytes: number;
   /** The log that is not continued, and why; a new one was begun. */
-  readonly abandoned: { readonly origin: string; readonly why: Abandoned } | undefined;
+  readonly abandoned: AbandonedLog | undefined;
+}
+
+interface AbandonedLog {
+  readonly origin: string;
+  readonly why: Abandoned;
 }
 
 export interface OpenedFolder {
@@ -45,29 +52,57 @@ export const hasFolder = (origin: string): boolean => ORIGIN_FORM.test(origin) &
 /** Rejects with AuditError `REGISTRY_UNAVAILABLE`, and with whatever the file system says. */
 export async function openFolder(settings: Settings): Promise<OpenedFolder> {
   const current = await readIfThere(join(settings.folder, CURRENT));
-  if (current === undefined) return await beginLog(settings, undefined);
+  if (current === undefined) return await beginLog(settings, await lostLog(settings));
   const origin = Buffer.from(current).toString("utf8").trimEnd();
   if (!hasFolder(origin)) return await beginLog(settings, { origin, why: "SEGMENT_BROKEN" });
   const folder = originFolder(settings.folder, origin);
-  const recovered = await recover(folder, origin, await publishedNote(settings, origin));
+  const recovered = await recover(folder, origin, await publishedNote(settings, origin), settings);
   if (typeof recovered === "string") return await beginLog(settings, { origin, why: recovered });
   const { segment: first, segmentBytes, frontier, cutBytes } = recovered;
   const segment = await Segment.resume(folder, first, segmentBytes);
   return { origin, folder, segment, frontier, opening: { entries: frontier.size, cutBytes, abandoned: undefined } };
 }
 
-async function publishedNote({ registry }: Settings, origin: string): Promise<Uint8Array | undefined> {
+async function publishedNote(settings: Settings, origin: string): Promise<Uint8Array | undefined> {
+  return (await publishedOrigins(settings)).find((published) => published.origin === origin)?.note;
+}
+
+async function publishedOrigins({ registry }: Settings): Promise<readonly PublishedCheckpoint[]> {
   try {
-    return (await within(REGISTRY_WAIT_MS, registry.list())).find((published) => published.origin === origin)?.note;
+    return await within(REGISTRY_WAIT_MS, registry.list());
   } catch (cause) {
     throw new AuditError("REGISTRY_UNAVAILABLE", "the list of origins cannot be read", { cause });
   }
 }
 
-async function beginLog(
-  settings: Settings,
-  abandoned: { readonly origin: string; readonly why: Abandoned } | undefined,
-): Promise<OpenedFolder> {
+/** What a replica of this name wrote last, where its folder knows of nothing any more: by the list, else by what lies in the folder. */
+async function lostLog(settings: Settings): Promise<AbandonedLog | undefined> {
+  const { folder, name } = settings;
+  const ofThis = (await publishedOrigins(settings)).filter(
+    ({ origin }) => origin.slice(0, origin.lastIndexOf("/")) === name,
+  );
+  const listed = latestOf(ofThis);
+  if (listed !== undefined) return { origin: listed, why: "LOG_MISSING" };
+  const lying = await Promise.all((await originFoldersIn(folder)).map(newestCheckpoint));
+  const left = latestOf(lying.filter((one) => one !== undefined));
+  return left === undefined ? undefined : { origin: left, why: "CURRENT_MISSING" };
+}
+
+/** Whose checkpoint says the latest time; whether it is true does not matter here, for nothing is continued. */
+function latestOf(published: readonly PublishedCheckpoint[]): string | undefined {
+  const times = published.map(({ origin, note }) => ({ origin, atMs: timeOf(note) }));
+  return times.toSorted((a, b) => b.atMs - a.atMs)[0]?.origin;
+}
+
+function timeOf(note: Uint8Array): number {
+  try {
+    return readCheckpoint(note).atMs;
+  } catch {
+    return 0;
+  }
+}
+
+async function beginLog(settings: Settings, abandoned: AbandonedLog | undefined): Promise<OpenedFolder> {
   const origin = `${settings.name}/${uuidFromRandom(randomBytes(16))}`;
   const folder = originFolder(settings.folder, origin);
   await removeDrafts(settings.folder);

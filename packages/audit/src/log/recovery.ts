@@ -1,10 +1,21 @@
-/** Finds out, at start, where a log ended: what a crash tore is cut off, and a log that went back or was altered is not continued. */
+/**
+ * Finds out, at start, where a log ended: what a crash tore is cut off, and a log that went back or was altered is not continued. Whatever
+ * is continued is signed again as it is found; so nothing on the disk is believed that no trusted key has signed.
+ */
 import { rm, truncate } from "node:fs/promises";
 import { join } from "node:path";
 import { type MerkleFrontier, sha256 } from "@kavach/crypto";
 import { AuditLogError } from "../errors.ts";
-import { type Checkpoint, readCheckpoint } from "./checkpoint.ts";
-import { CHECKPOINT, indexOfEntry, readHead, readIfThere, segmentName, segmentsIn, syncFolder } from "./layout.ts";
+import { type Checkpoint, openCheckpoint, readNote, type TrustedKeys } from "./checkpoint.ts";
+import {
+  CHECKPOINT,
+  indexOfEntry,
+  readHead,
+  segmentCheckpointName,
+  segmentName,
+  segmentsIn,
+  syncFolder,
+} from "./layout.ts";
 import { eachLine, type Line, textOf } from "./lines.ts";
 
 export interface Recovered {
@@ -19,7 +30,12 @@ export interface Recovered {
 
 /** Why a log is not continued. */
 export type Abandoned =
+  /** The list of origins names it, and the folder knows of no log. */
+  | "LOG_MISSING"
+  /** It lies in the folder, which no longer says that it is the one that is written. */
+  | "CURRENT_MISSING"
   | "CHECKPOINT_MALFORMED"
+  | "CHECKPOINT_UNTRUSTED"
   | "ORIGIN_MISMATCH"
   | "TRUNCATED"
   | "ALTERED"
@@ -34,26 +50,36 @@ export async function recover(
   folder: string,
   origin: string,
   published: Uint8Array | undefined,
+  trust: TrustedKeys,
 ): Promise<Recovered | Abandoned> {
   try {
-    const local = await readIfThere(join(folder, CHECKPOINT));
-    const known = [local, published].flatMap((note) => (note === undefined ? [] : [readCheckpoint(note)]));
-    return await resume(folder, origin, known);
+    const known: Checkpoint[] = [];
+    for (const note of [await readNote(join(folder, CHECKPOINT)), published]) {
+      if (note !== undefined) known.push(await openCheckpoint(note, trust));
+    }
+    return await resume(folder, origin, known, trust);
   } catch (error) {
     if (error instanceof AuditLogError) return error.code as Abandoned;
     throw error;
   }
 }
 
-async function resume(folder: string, origin: string, known: readonly Checkpoint[]): Promise<Recovered> {
+async function resume(
+  folder: string,
+  origin: string,
+  newest: readonly Checkpoint[],
+  trust: TrustedKeys,
+): Promise<Recovered> {
+  const { segment, before } = await lastSegment(folder);
+  const known = [...newest, ...(await checkpointOf(folder, before, trust))];
   if (known.some((checkpoint) => checkpoint.origin !== origin)) {
     throw new AuditLogError("ORIGIN_MISMATCH", "the checkpoint is of another log");
   }
-  const segment = await lastSegment(folder);
   const path = join(folder, segmentName(segment));
   const provenSize = Math.max(0, ...known.map(({ size }) => size));
   const read = await readSegment(path, origin, segment, known, provenSize);
   if (read.frontier.size < provenSize) throw new AuditLogError("TRUNCATED", "the log is shorter than its checkpoint");
+  expectProven(segment, known);
   if (read.cutBytes > 0) {
     await truncate(path, read.segmentBytes);
     await syncFolder(folder);
@@ -61,8 +87,34 @@ async function resume(folder: string, origin: string, known: readonly Checkpoint
   return { segment, ...read };
 }
 
+/** All that were compared agreed; but one of fewer entries than stand before this segment was compared with nothing. */
+function expectProven(segment: number, known: readonly Checkpoint[]): void {
+  if (known.length === 0) throw new AuditLogError("CHECKPOINT_UNTRUSTED", "the log has no checkpoint");
+  if (known.some(({ size }) => size >= segment)) return;
+  throw new AuditLogError("SEGMENT_BROKEN", "no checkpoint vouches for what the segment begins with", segment);
+}
+
+/** The one beside a finished segment, if it is any help: when it was moved away, the log's newest one vouches for more. */
+async function checkpointOf(folder: string, segment: number | undefined, trust: TrustedKeys): Promise<Checkpoint[]> {
+  if (segment === undefined) return [];
+  try {
+    const note = await readNote(join(folder, segmentCheckpointName(segment)));
+    return note === undefined ? [] : [await openCheckpoint(note, trust)];
+  } catch (error) {
+    // One of a key that has retired since.
+    if (error instanceof AuditLogError) return [];
+    throw error;
+  }
+}
+
+interface LastSegments {
+  readonly segment: number;
+  /** The finished one that is there before it. */
+  readonly before: number | undefined;
+}
+
 /** A segment whose head was torn by a crash has no entries, and is removed. */
-async function lastSegment(folder: string): Promise<number> {
+async function lastSegment(folder: string): Promise<LastSegments> {
   const segments = await segmentsIn(folder).catch((error: NodeJS.ErrnoException) => {
     if (error.code === "ENOENT") return [];
     throw error;
@@ -70,10 +122,10 @@ async function lastSegment(folder: string): Promise<number> {
   const last = segments.at(-1);
   if (last === undefined) throw new AuditLogError("TRUNCATED", "the log has no segment");
   const path = join(folder, segmentName(last));
-  if (segments.length === 1 || (await hasHead(path))) return last;
+  if (segments.length === 1 || (await hasHead(path))) return { segment: last, before: segments.at(-2) };
   await rm(path);
   await syncFolder(folder);
-  return segments.at(-2) as number;
+  return { segment: segments.at(-2) as number, before: segments.at(-3) };
 }
 
 async function hasHead(path: string): Promise<boolean> {

@@ -1,5 +1,5 @@
 /** What an audit log can be told, and its defaults. */
-import { HYBRID_SUITE, isSuite, KavachKeyPair, KeyRing, type Suite } from "@kavach/crypto";
+import { HYBRID_SUITE, isSuite, KavachKeyPair, KeyRing, type PublicKeyBundle, type Suite } from "@kavach/crypto";
 import type { Clock } from "@kavach/model";
 import { SYSTEM_CLOCK } from "@kavach/system";
 import { AuditError } from "../errors.ts";
@@ -8,9 +8,9 @@ import { MemoryOriginRegistry, type OriginRegistry } from "./registry.ts";
 export interface AuditLogOptions {
   /** Made where it is missing. One process writes it. */
   readonly folder: string;
-  /** Signs checkpoints; the services use it for nothing else. Give this or `keyRing`. */
+  /** Signs checkpoints; the services use it for nothing else. A log that another key signed is not continued. Give this or `keyRing`. */
   readonly keyPair?: KavachKeyPair;
-  /** Whatever key is active when a checkpoint is made signs it. Who verifies the log trusts all of them. */
+  /** Whatever key is active when a checkpoint is made signs it. Who verifies the log trusts all of them, as its continuation does. */
   readonly keyRing?: KeyRing;
   /** Where origins and their newest checkpoints are kept. Without one that outlives this disk, a log that vanishes is not missed. */
   readonly registry?: OriginRegistry;
@@ -29,7 +29,10 @@ export interface AuditLogOptions {
   readonly report?: (error: unknown, what: string) => void;
 }
 
-export type Settings = Required<Omit<AuditLogOptions, "keyRing">>;
+export interface Settings extends Required<Omit<AuditLogOptions, "keyRing">> {
+  /** Public keys whose checkpoints this process believes when it finds its log again. */
+  readonly bundles: readonly PublicKeyBundle[];
+}
 
 const NAME_FORM = /^[!-*,-~]{1,200}$/;
 const OPTIONS: ReadonlySet<string> = new Set([
@@ -57,6 +60,9 @@ export function checkedSettings(options: AuditLogOptions): Settings {
   const settings: Settings = {
     get keyPair() {
       return keyPair ?? (keyRing as KeyRing).active;
+    },
+    get bundles() {
+      return keyRing?.bundles() ?? [(keyPair as KavachKeyPair).publicKeys()];
     },
     registry: new MemoryOriginRegistry(),
     name: "kavach",

@@ -6,18 +6,11 @@ import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { MerkleFrontier, sha256 } from "@kavach/crypto";
 import { AuditError, AuditLogError } from "../errors.ts";
-import { type Checkpoint, openCheckpoint, type TrustedKeys } from "./checkpoint.ts";
-import {
-  CHECKPOINT,
-  indexOfEntry,
-  readHead,
-  readIfThere,
-  segmentCheckpointName,
-  segmentName,
-  segmentsIn,
-} from "./layout.ts";
+import { type Checkpoint, openCheckpoint, readNote, type TrustedKeys } from "./checkpoint.ts";
+import { CHECKPOINT, indexOfEntry, readHead, segmentCheckpointName, segmentName, segmentsIn } from "./layout.ts";
 import { eachLine, type Line, textOf } from "./lines.ts";
 import { hasFolder, originFolder } from "./opening.ts";
+import { isOfFileSystem } from "./plain-file.ts";
 import type { PublishedCheckpoint } from "./registry.ts";
 
 export interface Progress {
@@ -55,8 +48,10 @@ const OPTIONS: ReadonlySet<string> = new Set(["bundles", "suite", "folder", "tru
 /** Rejects with AuditLogError, with AuditError `OPTION_INVALID`, and with whatever the file system says. */
 export async function verifyLog(options: VerifyLogOptions): Promise<VerifiedLog> {
   expectOptions(options, OPTIONS);
+  // Before anything else: a log may be written meanwhile, and what a checkpoint vouches for was there before it.
+  const newest = await readNote(join(options.folder, CHECKPOINT));
   const segments = await segmentsOrMissing(options.folder);
-  const checkpoints = await collectCheckpoints(options, segments);
+  const checkpoints = await collectCheckpoints(options, segments, newest);
   const walk = new LogWalk(options, checkpoints, await totalBytes(options.folder, segments));
   for (const first of segments) await walk.segment(first);
   return walk.finish();
@@ -78,22 +73,35 @@ async function segmentsOrMissing(folder: string): Promise<number[]> {
   return segments;
 }
 
+/** One after the other: a log may have more files than a process may have open. */
 async function totalBytes(folder: string, segments: readonly number[]): Promise<number> {
-  const sizes = await Promise.all(segments.map(async (first) => (await stat(join(folder, segmentName(first)))).size));
-  return sizes.reduce((sum, size) => sum + size, 0);
+  let sum = 0;
+  for (const first of segments) {
+    // One that is not there is told of when its turn has come.
+    sum += (await stat(join(folder, segmentName(first))).catch(() => undefined))?.size ?? 0;
+  }
+  return sum;
 }
 
 /** Every checkpoint there is, all of one origin, one of each size, smallest first. Two of one size must say the same. */
-async function collectCheckpoints(options: VerifyLogOptions, segments: readonly number[]): Promise<Checkpoint[]> {
+async function collectCheckpoints(
+  options: VerifyLogOptions,
+  segments: readonly number[],
+  newest: Uint8Array | undefined,
+): Promise<Checkpoint[]> {
   const { folder, trusted = [] } = options;
-  const names = [CHECKPOINT, ...segments.map(segmentCheckpointName)];
-  const notes = await Promise.all(names.map((name) => readIfThere(join(folder, name))));
   const checkpoints: Checkpoint[] = [];
+  const take = async (note: Uint8Array) => {
+    checkpoints.push(await openCheckpoint(note, options));
+  };
   const given = trusted instanceof Uint8Array ? [trusted] : trusted;
   if (!Array.isArray(given)) throw new AuditError("OPTION_INVALID", "trusted is a checkpoint, or a list of them");
   // One that is trusted and not there is no reason to do without it.
-  for (const note of [...(given as readonly Uint8Array[]), ...notes.filter((one) => one !== undefined)]) {
-    checkpoints.push(await openCheckpoint(note, options));
+  for (const note of given as readonly Uint8Array[]) await take(note);
+  if (newest !== undefined) await take(newest);
+  for (const first of segments) {
+    const note = await readNote(join(folder, segmentCheckpointName(first)));
+    if (note !== undefined) await take(note);
   }
   const [first] = checkpoints;
   if (first === undefined) throw new AuditLogError("CHECKPOINT_UNTRUSTED", "the log has no checkpoint");
@@ -254,14 +262,15 @@ export interface VerifyOriginsOptions extends TrustedKeys {
 
 export type OriginResult =
   | { readonly kind: "verified"; readonly log: VerifiedLog }
-  | { readonly kind: "failed"; readonly origin: string; readonly error: AuditLogError };
+  | { readonly kind: "failed"; readonly origin: string; readonly error: AuditLogError }
+  /** The file system did not give what it has: nobody knows. */
+  | { readonly kind: "unreadable"; readonly origin: string; readonly error: NodeJS.ErrnoException };
 
 const ORIGINS_OPTIONS: ReadonlySet<string> = new Set(["bundles", "suite", "folders", "published", "onProgress"]);
 
 /**
  * Every origin of the list, each with its result; one that is bad does not hide another. All checkpoints of an origin are held to its log,
- * and to every copy of it that the folders hold. Rejects with AuditError `OPTION_INVALID`, and with whatever the file system
- * says.
+ * and to every copy of it that the folders hold. Rejects with AuditError `OPTION_INVALID`.
  */
 export async function verifyOrigins(options: VerifyOriginsOptions): Promise<readonly OriginResult[]> {
   expectOptions(options, ORIGINS_OPTIONS);
@@ -283,28 +292,48 @@ async function verifyCopies(
   origin: string,
   options: Omit<VerifyLogOptions, "folder">,
 ): Promise<OriginResult> {
-  let verified: VerifiedLog | undefined;
-  const errors: AuditLogError[] = [];
-  for (const folder of await findFolders(folders, origin)) {
-    try {
-      verified = await verifyLog({ ...options, folder });
-      if (verified.origin !== origin) throw new AuditLogError("ORIGIN_MISMATCH", `the log is '${verified.origin}'`);
-    } catch (error) {
-      if (!(error instanceof AuditLogError)) throw error;
-      errors.push(error);
-    }
+  const results: OriginResult[] = [];
+  for (const parent of hasFolder(origin) ? folders : []) {
+    const result = await verifyOrigin(originFolder(parent, origin), origin, options);
+    if (result !== undefined) results.push(result);
   }
-  // Where one copy is only short, another one may show why.
-  const error = errors.find(({ code }) => code === "FORKED") ?? errors[0];
-  if (error === undefined && verified !== undefined) return { kind: "verified", log: verified };
-  const missing = new AuditLogError("LOG_MISSING", `the log '${origin}' is in none of the folders`);
-  return { kind: "failed", origin, error: error ?? missing };
+  // Where one copy is only short, another one may show why; and a copy that cannot be read does not hide what is wrong with another.
+  const failed = results.filter(({ kind }) => kind === "failed");
+  return (
+    failed.find((result) => result.kind === "failed" && result.error.code === "FORKED") ??
+    failed[0] ??
+    results.find(({ kind }) => kind === "unreadable") ??
+    results.at(-1) ?? {
+      kind: "failed",
+      origin,
+      error: new AuditLogError("LOG_MISSING", `the log '${origin}' is in none of the folders`),
+    }
+  );
 }
 
-async function findFolders(folders: readonly string[], origin: string): Promise<string[]> {
-  const candidates = hasFolder(origin) ? folders.map((parent) => originFolder(parent, origin)) : [];
-  const there = await Promise.all(
-    candidates.map(async (folder) => (await stat(folder).catch(() => undefined))?.isDirectory() === true),
-  );
-  return candidates.filter((_, i) => there[i]);
+/** The log in one folder; undefined where there is no such folder. `origin`: what it must be. */
+async function verifyOrigin(
+  folder: string,
+  origin: string,
+  options: Omit<VerifyLogOptions, "folder">,
+): Promise<OriginResult | undefined> {
+  try {
+    if (!(await isFolder(folder))) return undefined;
+    const log = await verifyLog({ ...options, folder });
+    if (log.origin !== origin) throw new AuditLogError("ORIGIN_MISMATCH", `the log is '${log.origin}'`);
+    return { kind: "verified", log };
+  } catch (error) {
+    if (error instanceof AuditLogError) return { kind: "failed", origin, error };
+    if (isOfFileSystem(error)) return { kind: "unreadable", origin, error };
+    throw error;
+  }
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  try {
+    return (await stat(path)).isDirectory();
+  } catch (error) {
+    if (["ENOENT", "ENOTDIR"].includes(String((error as NodeJS.ErrnoException).code))) return false;
+    throw error;
+  }
 }
