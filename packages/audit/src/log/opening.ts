@@ -84,7 +84,8 @@ async function lostLog(settings: Settings): Promise<AbandonedLog | undefined> {
   const listed = latestOf(ofThis);
   if (listed !== undefined) return { origin: listed, why: "LOG_MISSING" };
   const lying = await Promise.all((await originFoldersIn(folder)).map(newestCheckpoint));
-  const left = latestOf(lying.filter((one) => one !== undefined));
+  // A first start that was killed before it was through leaves a log that nobody has written to, and nothing to miss.
+  const left = latestOf(lying.filter((one) => one !== undefined).filter(({ note }) => hasEntries(note)));
   return left === undefined ? undefined : { origin: left, why: "CURRENT_MISSING" };
 }
 
@@ -92,6 +93,14 @@ async function lostLog(settings: Settings): Promise<AbandonedLog | undefined> {
 function latestOf(published: readonly PublishedCheckpoint[]): string | undefined {
   const times = published.map(({ origin, note }) => ({ origin, atMs: timeOf(note) }));
   return times.toSorted((a, b) => b.atMs - a.atMs)[0]?.origin;
+}
+
+function hasEntries(note: Uint8Array): boolean {
+  try {
+    return readCheckpoint(note).size > 0;
+  } catch {
+    return true;
+  }
 }
 
 function timeOf(note: Uint8Array): number {

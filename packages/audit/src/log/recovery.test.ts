@@ -120,9 +120,17 @@ describe("a log that is gone", () => {
   });
 
   it("is named where it still lies in the folder, which has forgotten it, and there is no list", async () => {
-    const { origin } = await started({});
+    const log = await openLog(folder);
+    await appendAll(log, 0, 1);
+    await log.close();
     await rm(join(folder, "current"));
-    expect(await started({})).toMatchObject({ entries: 0, abandoned: { origin, why: "CURRENT_MISSING" } });
+    expect(await started({})).toMatchObject({ entries: 0, abandoned: { origin: log.origin, why: "CURRENT_MISSING" } });
+  });
+
+  it("is not missed where nobody has written to it yet, as when a first start was killed", async () => {
+    await started({});
+    await rm(join(folder, "current"));
+    expect(await started({})).toMatchObject({ entries: 0, abandoned: undefined });
   });
 });
 
