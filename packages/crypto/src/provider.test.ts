@@ -241,15 +241,18 @@ describe.each(PROVIDERS)("$name provider", (provider) => {
     const publicKey = provider.publicKey(ML_DSA_65, provider.publicBytesOf(ML_DSA_65, new Uint8Array(32)));
     const [message, context] = [hex("00"), hex("")];
     const signature = provider.sign(ML_DSA_65, key, message, context);
-    const often = (once: () => unknown) => () => Promise.all(Array.from({ length: 60 }, once));
+    // Some tens of milliseconds at least: the kernel counts in parts of ten.
+    const length = provider === nativeProvider ? 600 : 60;
+    const often = (once: () => unknown) => () => Promise.all(Array.from({ length }, once));
     const signing = often(() => provider.signInBackground(ML_DSA_65, key, message, context));
     const verifying = often(() => provider.verifyInBackground(ML_DSA_65, publicKey, message, context, signature));
     const signingHere = often(() => provider.sign(ML_DSA_65, key, message, context));
     const verifyingHere = often(() => provider.verify(ML_DSA_65, publicKey, message, context, signature));
     // What runs for the first time is compiled, and threads are made.
     for (const work of [signing, verifying, signingHere, verifyingHere]) await work();
-    expect(await cpuUsOf(signing)).toBeLessThan((await cpuUsOf(signingHere)) / 2);
-    expect(await cpuUsOf(verifying)).toBeLessThan((await cpuUsOf(verifyingHere)) / 2);
+    // Handing over costs tens of microseconds, and what is done here after all as much as it does there.
+    expect(await cpuUsOf(signing)).toBeLessThan((await cpuUsOf(signingHere)) * 0.8);
+    expect(await cpuUsOf(verifying)).toBeLessThan((await cpuUsOf(verifyingHere)) * 0.8);
   });
 });
 
