@@ -47,6 +47,7 @@ async function isReady(): Promise<boolean> {
 const args = [
   "--max-semi-space-size=8",
   "--no-allocation-site-pretenuring",
+  "--heap-growing-percent=100",
   "services/gate-node/src/main.ts",
   "--config",
   "examples/gate-node.toml",

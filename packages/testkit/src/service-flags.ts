@@ -3,7 +3,11 @@ import type { ClusterOptions } from "./cluster.ts";
 import type { ClusterFileName } from "./cluster-files.ts";
 
 /** What Node is started with in the image (deploy/docker/entrypoint.sh), which says why. */
-export const SERVICE_NODE_ARGS = ["--max-semi-space-size=8", "--no-allocation-site-pretenuring"] as const;
+export const SERVICE_NODE_ARGS = [
+  "--max-semi-space-size=8",
+  "--no-allocation-site-pretenuring",
+  "--heap-growing-percent=100",
+] as const;
 export const SERVICE_ENV = { MALLOC_ARENA_MAX: "1" } as const;
 
 export interface GateFlags {
