@@ -12,3 +12,5 @@ export const SYSTEM_RANDOM: RandomBytes = (size) => crypto.getRandomValues(new U
 
 /** A random UUID (version 4), drawn from a pool that the runtime fills from the operating system. */
 export const drawUuid = (): string => crypto.randomUUID();
+
+export { within } from "./within.ts";

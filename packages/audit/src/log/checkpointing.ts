@@ -1,10 +1,10 @@
 /** Makes the checkpoints of a log: kept on the disk at once, published as soon as the list of origins takes them. */
 import type { KavachKeyPair, MerkleFrontier } from "@kavach/crypto";
+import { within } from "@kavach/system";
 import { AuditError } from "../errors.ts";
 import type { PublishedCheckpoint } from "./registry.ts";
 import type { Settings } from "./settings.ts";
 import { signFrontier } from "./signing.ts";
-import { within } from "./within.ts";
 
 /** Longest wait for the list of origins, milliseconds: one that is silent must not keep the log from closing. */
 const REGISTRY_WAIT_MS = 5000;

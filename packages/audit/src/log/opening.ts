@@ -3,8 +3,9 @@ import { mkdir, readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { MerkleFrontier, randomBytes } from "@kavach/crypto";
 import { uuidFromRandom } from "@kavach/model";
+import { within } from "@kavach/system";
 import { AuditError } from "../errors.ts";
-import { newestCheckpoint, ORIGIN_FORM, readCheckpoint } from "./checkpoint.ts";
+import { type Checkpoint, newestCheckpoint, ORIGIN_FORM, readCheckpoint } from "./checkpoint.ts";
 import { CHECKPOINT, CURRENT, DRAFT, originFoldersIn, replaceFile, syncFolder } from "./layout.ts";
 import { readIfThere } from "./plain-file.ts";
 import { type Abandoned, recover } from "./recovery.ts";
@@ -12,7 +13,6 @@ import type { PublishedCheckpoint } from "./registry.ts";
 import { Segment } from "./segment.ts";
 import type { Settings } from "./settings.ts";
 import { signFrontier } from "./signing.ts";
-import { within } from "./within.ts";
 
 /** Longest wait for the list of origins, milliseconds. */
 const REGISTRY_WAIT_MS = 5000;
@@ -85,29 +85,22 @@ async function lostLog(settings: Settings): Promise<AbandonedLog | undefined> {
   if (listed !== undefined) return { origin: listed, why: "LOG_MISSING" };
   const lying = await Promise.all((await originFoldersIn(folder)).map(newestCheckpoint));
   // A first start that was killed before it was through leaves a log that nobody has written to, and nothing to miss.
-  const left = latestOf(lying.filter((one) => one !== undefined).filter(({ note }) => hasEntries(note)));
+  const left = latestOf(lying.filter((one) => one !== undefined).filter(({ note }) => readable(note)?.size !== 0));
   return left === undefined ? undefined : { origin: left, why: "CURRENT_MISSING" };
 }
 
 /** Whose checkpoint says the latest time; whether it is true does not matter here, for nothing is continued. */
 function latestOf(published: readonly PublishedCheckpoint[]): string | undefined {
-  const times = published.map(({ origin, note }) => ({ origin, atMs: timeOf(note) }));
+  const times = published.map(({ origin, note }) => ({ origin, atMs: readable(note)?.atMs ?? 0 }));
   return times.toSorted((a, b) => b.atMs - a.atMs)[0]?.origin;
 }
 
-function hasEntries(note: Uint8Array): boolean {
+/** What a note says, whoever has signed it; undefined where it is no checkpoint. */
+function readable(note: Uint8Array): Pick<Checkpoint, "size" | "atMs"> | undefined {
   try {
-    return readCheckpoint(note).size > 0;
+    return readCheckpoint(note);
   } catch {
-    return true;
-  }
-}
-
-function timeOf(note: Uint8Array): number {
-  try {
-    return readCheckpoint(note).atMs;
-  } catch {
-    return 0;
+    return undefined;
   }
 }
 

@@ -1,6 +1,6 @@
 /** Where verifiers find public keys. What it cannot vouch for it does not have. */
 import type { Clock } from "@kavach/model";
-import { SYSTEM_CLOCK } from "@kavach/system";
+import { SYSTEM_CLOCK, within } from "@kavach/system";
 import { CryptoError, DirectoryError } from "../errors.ts";
 import { readAtMost } from "../keys/disk.ts";
 import type { PublicKeyBundle } from "../keys/public-key-bundle.ts";
@@ -160,7 +160,7 @@ export class PublicKeyDirectory implements KeyLookup {
       this.#refetchFromMs = nowMs + this.#refetchMinMs;
     }
     try {
-      await inTime(this.reload());
+      await within(REFETCH_WAIT_MS, this.reload());
       return undefined;
     } catch (error) {
       return error;
@@ -203,18 +203,5 @@ export class PublicKeyDirectory implements KeyLookup {
   #expectInMemory(): void {
     if (this.#source === undefined) return;
     throw new CryptoError("OPTION_INVALID", "only a directory in memory is changed key by key");
-  }
-}
-
-async function inTime(reading: Promise<void>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const tooLong = new Promise<never>((_, reject) => {
-    const late = () => reject(new DirectoryError("BackendUnavailable", "the source did not answer in time"));
-    timer = setTimeout(late, REFETCH_WAIT_MS);
-  });
-  try {
-    await Promise.race([reading, tooLong]);
-  } finally {
-    clearTimeout(timer);
   }
 }
